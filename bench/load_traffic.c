@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: MIT */
+/* load_traffic.c - the connections of the load client: opening them, sending on them, comparing what comes back */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "load.h"
+
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum { BATCH = 256 };  /* events per epoll_wait */
+
+/* The time that is left, in milliseconds rounded up for poll(2); 0 once the deadline has passed. */
+static int ms_left(struct load *l)
+{
+	int64_t left = l->deadline - now();
+
+	if (left > 0)
+		return (int)((left + NS_PER_MS - 1) / NS_PER_MS);
+	l->late = true;
+	return 0;
+}
+
+/* Buckets are exact below 64 ns and 1/32 of a power of two above, so a percentile is at most 3 % too high. */
+static void record(struct load *l, int64_t ns)
+{
+	uint64_t value = ns > 0 ? (uint64_t)ns : 0;
+	int shift = value < 64 ? 0 : 58 - __builtin_clzll(value);
+
+	l->histogram[(unsigned)shift * 32 + (unsigned)(value >> shift)]++;
+	if (ns > l->slowest)
+		l->slowest = ns;
+}
+
+/* ---- what is sent: a byte depends on its connection and its place in the stream, so no two messages are alike ---- */
+
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ (x >> 32)) * UINT64_C(0xd6e8feb86659fd93);
+	x = (x ^ (x >> 32)) * UINT64_C(0xd6e8feb86659fd93);
+	return x ^ (x >> 32);
+}
+
+static void pattern(unsigned char *bytes, uint64_t connection, uint64_t position, size_t length)
+{
+	while (length > 0) {
+		uint64_t word = mix((connection + 1) << 44 ^ position / 8);
+		size_t skip = position % 8, part = 8 - skip < length ? 8 - skip : length;
+
+		memcpy(bytes, (unsigned char *)&word + skip, part);
+		bytes += part;
+		position += part;
+		length -= part;
+	}
+}
+
+/* ---- one connection ---- */
+
+static void watch(struct load *l, struct conn *c, int operation, bool out)
+{
+	struct epoll_event event = { .events = EPOLLIN | (out ? EPOLLOUT : 0u), .data.ptr = c };
+
+	epoll_ctl(l->epoll, operation, c->fd, &event);
+	c->wants_out = out;
+}
+
+static void drop(struct conn *c)
+{
+	close(c->fd);
+	c->state = ABSENT;
+}
+
+static uint64_t outstanding(const struct load *l, const struct conn *c)
+{
+	return (c->out_end - c->in + l->o.size - 1) / l->o.size;
+}
+
+/*
+ * The connection ended before this client closed it.  What it still owed is
+ * not counted here: the missing replies are those promised less those received.
+ */
+static void lose(struct load *l, struct conn *c)
+{
+	if (l->o.http ? c->state == CONNECTING : !c->greeted) {
+		l->opening--;
+		l->failed++;
+	} else {
+		l->in_flight -= l->o.http ? c->asked : outstanding(l, c);
+		l->lost += l->o.http ? !c->asked : 1;
+	}
+	drop(c);
+}
+
+static size_t next_output(struct load *l, struct conn *c)
+{
+	size_t length = c->out_end - c->out < CHUNK ? (size_t)(c->out_end - c->out) : CHUNK;
+
+	if (l->o.http)
+		memcpy(l->out_bytes, l->request + c->out, length);
+	else
+		pattern(l->out_bytes, (uint64_t)(c - l->conns), c->out, length);
+	return length;
+}
+
+/* Sends what may be sent, as far as the socket takes it. */
+static void pump(struct load *l, struct conn *c)
+{
+	while (c->out < c->out_end) {
+		ssize_t n = send(c->fd, l->out_bytes, next_output(l, c), MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n < 0) {
+			lose(l, c);
+			return;
+		}
+		c->out += (uint64_t)n;
+	}
+	if (c->wants_out != (c->out < c->out_end))
+		watch(l, c, EPOLL_CTL_MOD, !c->wants_out);
+}
+
+/* ---- echo: a first message as greeting, then PIPELINE messages in flight on every connection ---- */
+
+static bool may_send(struct load *l, int64_t at)
+{
+	if (l->o.requests)
+		return l->sent < l->o.requests;
+	return at < l->began + (int64_t)(l->o.seconds * NS_PER_SECOND);
+}
+
+static void grant(struct load *l, struct conn *c, unsigned messages, int64_t at)
+{
+	while (messages-- > 0 && may_send(l, at)) {
+		c->starts[c->out_end / l->o.size % l->o.pipeline] = at;
+		c->out_end += l->o.size;
+		l->sent++;
+		l->in_flight++;
+	}
+	pump(l, c);
+}
+
+/* A whole message came back; returns how many new ones that allows. */
+static unsigned echo_replied(struct load *l, struct conn *c, int64_t at)
+{
+	bool greeting = !c->greeted;
+
+	l->wrong += c->spoiled;
+	c->spoiled = false;
+	if (greeting) {
+		c->greeted = true;
+		l->opening--;
+		l->opened++;
+		return 0;
+	}
+	record(l, at - c->starts[(c->in / l->o.size - 1) % l->o.pipeline]);
+	l->replies++;
+	c->replies++;
+	l->in_flight--;
+	return 1;
+}
+
+static void echo_input(struct load *l, struct conn *c, const unsigned char *bytes, size_t length)
+{
+	int64_t at = now();
+	unsigned completed = 0;
+
+	if (c->in + length > c->out) {  /* an answer to something that was never said */
+		l->surplus++;
+		lose(l, c);
+		return;
+	}
+	while (length > 0) {
+		size_t left = l->o.size - c->in % l->o.size, part = left < length ? left : length;
+
+		pattern(l->out_bytes, (uint64_t)(c - l->conns), c->in, part);
+		c->spoiled |= memcmp(l->out_bytes, bytes, part) != 0;
+		c->in += part;
+		bytes += part;
+		length -= part;
+		completed += part == left ? echo_replied(l, c, at) : 0;
+	}
+	if (completed > 0)
+		grant(l, c, completed, at);
+}
+
+static void echo_connected(struct load *l, struct conn *c)
+{
+	c->out_end = l->o.size;
+	pump(l, c);
+}
+
+/* ---- http: one GET per connection; the server ends the reply by closing ---- */
+
+static void body_input(struct load *l, struct conn *c, const unsigned char *bytes, size_t length)
+{
+	if (c->in + length > l->body_length || memcmp(l->body + c->in, bytes, length) != 0)
+		c->spoiled = true;
+	c->in += length;
+}
+
+static void http_input(struct load *l, struct conn *c, const unsigned char *bytes, size_t length)
+{
+	if (c->body) {
+		body_input(l, c, bytes, length);
+		return;
+	}
+	size_t room = HEAD_MAX - c->head_length, part = length < room ? length : room;
+
+	memcpy(c->head + c->head_length, bytes, part);
+	c->head_length += part;
+	char *blank = memmem(c->head, c->head_length, "\r\n\r\n", 4);
+	if (blank) {
+		size_t head = (size_t)(blank + 4 - c->head), rest = c->head_length - head;
+
+		c->body = true;
+		c->spoiled |= memcmp(c->head, "HTTP/1.", 7) != 0 || memcmp(c->head + 8, " 200", 4) != 0;
+		body_input(l, c, (unsigned char *)blank + 4, rest);
+		body_input(l, c, bytes + part, length - part);
+	} else if (c->head_length == HEAD_MAX) {
+		c->spoiled = c->body = true;
+	}
+}
+
+/* The server closed.  A reply that stopped short is missing; one that is whole, too long or different was received. */
+static void http_ended(struct load *l, struct conn *c)
+{
+	if (!c->asked || !c->body || (!c->spoiled && c->in < l->body_length)) {
+		lose(l, c);
+		return;
+	}
+	record(l, now() - c->starts[0]);
+	l->replies++;
+	l->wrong += c->spoiled;
+	l->in_flight--;
+	drop(c);
+}
+
+static void http_connected(struct load *l, struct conn *c)
+{
+	(void)c;
+	l->opening--;
+	l->opened++;
+}
+
+static void http_ask(struct load *l, struct conn *c)
+{
+	c->starts[0] = now();
+	c->asked = true;
+	c->out_end = l->request_length;
+	l->sent++;
+	l->in_flight++;
+	pump(l, c);
+}
+
+/* ---- the loop ---- */
+
+/* Lost SYNs do not show at this end except as a slow connect, so the kernel's own count of them is reported. */
+static void connected(struct load *l, struct conn *c)
+{
+	int error = 0, one = 1;
+	struct tcp_info info = { 0 };
+	socklen_t length = sizeof(error), info_length = sizeof(info);
+
+	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+	if (error) {
+		lose(l, c);
+		return;
+	}
+	getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &info_length);
+	l->retries += info.tcpi_total_retrans;
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	c->state = OPEN;
+	watch(l, c, EPOLL_CTL_MOD, false);
+	(l->o.http ? http_connected : echo_connected)(l, c);
+}
+
+static void receive(struct load *l, struct conn *c)
+{
+	ssize_t n = recv(c->fd, l->in_bytes, CHUNK, 0);
+
+	if (n > 0)
+		(l->o.http ? http_input : echo_input)(l, c, l->in_bytes, (size_t)n);
+	else if (n == 0 && l->o.http)
+		http_ended(l, c);
+	else if (n == 0 || errno != EAGAIN)
+		lose(l, c);
+}
+
+/* One wait of at most MS (-1: no limit but the deadline) and what it brings; false once the deadline has passed. */
+static bool turn(struct load *l, int ms)
+{
+	struct epoll_event events[BATCH];
+	int left = ms_left(l);
+	int n = epoll_wait(l->epoll, events, BATCH, ms < 0 || left < ms ? left : ms);
+
+	for (int i = 0; i < n; i++) {
+		struct conn *c = events[i].data.ptr;
+
+		if (c->state == CONNECTING)
+			connected(l, c);
+		else if (events[i].events & EPOLLOUT)
+			pump(l, c);
+		if (c->state == OPEN && events[i].events & ~(unsigned)EPOLLOUT)
+			receive(l, c);
+	}
+	return !l->late;
+}
+
+/* ---- opening ---- */
+
+/*
+ * How many connections the listener's queue has room for, asked of the kernel;
+ * UINT_MAX when it does not know the listener (it is on another machine).
+ * A connect beyond the backlog waits a second for its SYN to be sent again, and
+ * how soon a server accepts is not what this client measures.
+ */
+static unsigned listener_room(struct load *l)
+{
+	const struct sockaddr_in *to = (const struct sockaddr_in *)&l->address;
+	struct {
+		struct nlmsghdr header;
+		struct inet_diag_req_v2 ask;
+	} request = {
+		.header = { .nlmsg_len = sizeof(request), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST },
+		.ask = { .sdiag_family = AF_INET, .sdiag_protocol = IPPROTO_TCP, .idiag_states = 1u << TCP_LISTEN,
+			 .id = { .idiag_sport = to->sin_port, .idiag_src = { to->sin_addr.s_addr },
+				 .idiag_cookie = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE } } },
+	};
+	struct {
+		struct nlmsghdr header;
+		struct inet_diag_msg answer;
+		char attributes[2048];
+	} reply;
+
+	if (l->diag < 0 || to->sin_family != AF_INET || send(l->diag, &request, sizeof(request), 0) < 0)
+		return UINT32_MAX;
+	if (recv(l->diag, &reply, sizeof(reply), 0) < (ssize_t)(sizeof(reply.header) + sizeof(reply.answer)) ||
+	    reply.header.nlmsg_type != SOCK_DIAG_BY_FAMILY || reply.answer.idiag_state != TCP_LISTEN)
+		return UINT32_MAX;
+	/* Of a listener, these two are the connections nobody has accepted yet, and the backlog. */
+	uint32_t queued = reply.answer.idiag_rqueue, backlog = reply.answer.idiag_wqueue;
+	return queued < backlog ? backlog - queued : queued == 0;
+}
+
+static void start_connect(struct load *l, struct conn *c)
+{
+	int64_t *starts = c->starts;
+	char *head = c->head;
+
+	*c = (struct conn){ .starts = starts, .head = head, .state = CONNECTING };
+	c->fd = socket(l->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	l->opening++;
+	if (c->fd < 0 || (connect(c->fd, (struct sockaddr *)&l->address, l->address_length) < 0 && errno != EINPROGRESS)) {
+		lose(l, c);
+		return;
+	}
+	watch(l, c, EPOLL_CTL_ADD, true);
+}
+
+/* Opens the first COUNT slots, few at a time, and returns when each is open or has failed. */
+static void open_all(struct load *l, unsigned count)
+{
+	unsigned next = 0;
+
+	while (next < count || l->opening > 0) {
+		unsigned room = next < count && l->opening < l->o.ramp ? l->o.ramp - l->opening : 0;
+		unsigned queue = room > 0 ? listener_room(l) : 0;
+
+		if (queue < room)
+			room = queue;
+		for (; room > 0 && next < count; room--)
+			start_connect(l, &l->conns[next++]);
+		if (!turn(l, next < count ? 1 : -1))
+			break;
+	}
+	l->failed += count - next;
+}
+
+/* With --hold, says where it has come to and waits for a newline, while all connections stay open. */
+static void hold(struct load *l, const char *word)
+{
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+	int64_t from = now();
+	char byte = 0;
+
+	if (!l->o.hold)
+		return;
+	printf("%s\n", word);
+	fflush(stdout);
+	while (byte != '\n' && poll(&in, 1, ms_left(l)) > 0 && read(STDIN_FILENO, &byte, 1) == 1)
+		;
+	l->held += now() - from;
+}
+
+static void run_echo(struct load *l)
+{
+	open_all(l, l->o.connections);
+	hold(l, "ready");
+	l->held = 0;
+	l->began = now();
+	for (unsigned i = 0; i < l->o.connections; i++) {
+		if (l->conns[i].greeted && l->conns[i].state == OPEN)
+			grant(l, &l->conns[i], l->o.pipeline, now());
+	}
+	while (l->in_flight > 0 && turn(l, -1))
+		;
+	l->ended = now();
+	hold(l, "done");
+}
+
+/* A round opens all connections before it asks the first question. */
+static void run_http(struct load *l)
+{
+	uint64_t tried = 0, opened;
+	int64_t length = (int64_t)(l->o.seconds * NS_PER_SECOND);
+
+	l->began = now();
+	do {
+		uint64_t left = l->o.requests ? l->o.requests - tried : l->o.connections;
+		unsigned count = left < l->o.connections ? (unsigned)left : l->o.connections;
+
+		opened = l->opened;
+		open_all(l, count);
+		if (tried == 0)
+			hold(l, "ready");
+		for (unsigned i = 0; i < count; i++) {
+			if (l->conns[i].state == OPEN)
+				http_ask(l, &l->conns[i]);
+		}
+		while (l->in_flight > 0 && turn(l, -1))
+			;
+		tried += count;
+	} while (!l->late && l->opened > opened &&
+		 (l->o.requests ? tried < l->o.requests : now() < l->began + l->held + length));
+	l->ended = now() - l->held;
+	hold(l, "done");
+}
+
+/* Bytes that wait on a connection which has all its replies were sent to the wrong one, or twice. */
+static void close_all(struct load *l)
+{
+	for (unsigned i = 0; i < l->o.connections; i++) {
+		struct conn *c = &l->conns[i];
+
+		if (c->state == ABSENT)
+			continue;
+		if (c->state == OPEN && !l->o.http && c->in == c->out_end) {
+			ssize_t n = recv(c->fd, l->in_bytes, CHUNK, 0);
+
+			l->surplus += n > 0;
+			l->lost += n == 0 || (n < 0 && errno != EAGAIN);
+		}
+		drop(c);
+	}
+}
+
+void load_traffic(struct load *l)
+{
+	(l->o.http ? run_http : run_echo)(l);
+	close_all(l);
+}

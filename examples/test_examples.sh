@@ -1,0 +1,143 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# test_examples.sh - runs each example for real: what the demos print, and every byte that the servers send
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+python=/usr/bin/python3
+[ -x "$python" ] || python=python3
+load=../bench/load
+scratch=$(mktemp -d) || exit 1
+servers=
+passed=0
+failed=0
+skipped=0
+
+finish() {
+	for pid in $servers; do
+		kill "$pid" 2>/dev/null
+	done
+	rm -rf "$scratch"
+}
+trap finish EXIT
+trap 'exit 1' HUP INT TERM
+
+# claim NAME COMMAND... - COMMAND, which ends by itself, must succeed
+claim() {
+	name=$1
+	shift
+	if "$@" >"$scratch/said" 2>&1; then
+		passed=$((passed + 1))
+		echo "passed: $name"
+	else
+		failed=$((failed + 1))
+		echo "FAILED: $name"
+		sed 's/^/    /' "$scratch/said"
+	fi
+}
+
+skip() {
+	skipped=$((skipped + 1))
+	echo "skipped: $1"
+}
+
+# start COMMAND... - run a server in the background; its process is $server and it listens on $port
+start() {
+	: >"$scratch/listening"
+	"$@" >"$scratch/listening" 2>"$scratch/errors" &
+	server=$!
+	servers="$servers $server"
+	tries=0
+	while ! grep -q '^listening on [0-9]' "$scratch/listening" && [ $tries -lt 100 ]; do
+		sleep 0.05
+		tries=$((tries + 1))
+	done
+	port=$(sed -n 's/^listening on //p' "$scratch/listening")
+	port=${port:-0}
+}
+
+stop() {
+	kill "$server" 2>/dev/null
+	wait "$server" 2>/dev/null
+}
+
+demo() {
+	timeout 20 "./$1" >"$scratch/$1" && diff "$here/switch_demo.expected" "$scratch/$1"
+}
+
+# The command loop reads a terminal of its own, key by key.
+demo_on_terminal() {
+	"$python" - "./$1" <<'END'
+import os, pty, select, sys
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], [sys.argv[1], "--interactive"])
+text, keys = b"", [b"hi\r", b"quit\r", b"y"]
+while select.select([fd], [], [], 10)[0]:
+    try:
+        more = os.read(fd, 1000)
+    except OSError:
+        break
+    text += more
+    if keys and text.count(b"\n") >= 5 - len(keys) and (len(keys) == 3 or text.endswith((b"hi\r\n", b"? "))):
+        os.write(fd, keys.pop(0))
+status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+print(status, text)
+sys.exit(status or not (b"command: hi" in text and b"are you sure? y" in text and b"the command loop ends" in text))
+END
+}
+
+usage_is_refused() {
+	timeout 20 "./$1" not-a-port >/dev/null 2>"$scratch/usage"
+	[ $? = 2 ] && grep -q '^usage: ' "$scratch/usage"
+}
+
+for demo in switch_demo_native switch_demo_ucontext; do
+	if [ -x "./$demo" ]; then
+		claim "$demo: output" demo "$demo"
+		claim "$demo: on a terminal" demo_on_terminal "$demo"
+	else
+		skip "$demo: not built for this CPU"
+	fi
+done
+
+for example in echo_server_pthread echo_server tcp_proxy; do
+	claim "$example: usage" usage_is_refused "$example"
+done
+
+for example in echo_server_pthread echo_server; do
+	start "./$example" 0
+	claim "$example: streams" "$python" "$here/traffic.py" streams "$port"
+	if [ -x "$load" ]; then
+		claim "$example: load" "$load" --port="$port" --connections=200 --requests=4000 --deadline=30
+	else
+		skip "$example: load (no $load)"
+	fi
+	stop
+done
+
+start sh -c 'ulimit -n 32 && exec ./echo_server 0'
+claim "echo_server: few descriptors" "$python" "$here/traffic.py" few_descriptors "$port"
+stop
+
+start ./echo_server 0
+echo_server=$server
+echo_port=$port
+start ./tcp_proxy 0 "localhost:$echo_port"
+claim "tcp_proxy: streams" "$python" "$here/traffic.py" streams "$port"
+if [ -x "$load" ]; then
+	claim "tcp_proxy: load" "$load" --port="$port" --connections=100 --requests=2000 --deadline=30
+else
+	skip "tcp_proxy: load (no $load)"
+fi
+kill "$echo_server"
+wait "$echo_server" 2>/dev/null
+claim "tcp_proxy: nobody there" "$python" "$here/traffic.py" nobody_there "$port"
+claim "tcp_proxy: half-close" "$python" "$here/traffic.py" half_close "$port" "$echo_port"
+stop
+
+start "$python" "$here/echo_server.py" 0
+claim "echo_server.py: streams" "$python" "$here/traffic.py" streams "$port"
+stop
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ]

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * green.h - libgreen, green threads for C: all public headers and what they have in common
+ *
+ *   green/greenlet.h  create and switch; spawn, join, yield; work on real threads
+ *   green/time.h      sleep, now
+ *   green/io.h        wait for descriptors; cooperative read, write, poll, close
+ *   green/socket.h    cooperative socket calls, named and shaped as in POSIX
+ *
+ * Words.  A greenlet is a stack and a saved context, switched explicitly, with a
+ * parent that gets control when it ends.  A task is a greenlet that the hub
+ * schedules: its parent is the hub, and blocking calls park it.  The hub is the
+ * greenlet that owns the epoll loop and the timers of one kernel thread; it is
+ * made at the first call that needs it.  So every task is a greenlet; a greenlet
+ * made with green_create() runs only when somebody switches to it, but may make
+ * the same blocking calls once it runs.
+ *
+ * Threads.  A greenlet never leaves the kernel thread that made it, and only
+ * that thread may use it.  Each kernel thread has a hub of its own.  Greenlets of
+ * one thread share its thread-local variables; errno is kept for each greenlet.
+ *
+ * Errors.  A call that fails returns -1 or NULL and sets errno; one that succeeds
+ * leaves errno as it was.  Nothing prints and nothing aborts, except for a broken
+ * internal invariant.  Where NULL is also a good result, set errno to 0 before the
+ * call.  These mean the same everywhere:
+ *   ETIMEDOUT  the time of this call passed
+ *   EBADF      the descriptor is not open, or was closed while the call waited
+ *   EDEADLK    nothing is left that could ever end this wait
+ *   EPERM      the greenlet belongs to another kernel thread
+ *   EBUSY      the greenlet is in a state that forbids the call
+ *   EINVAL     an argument makes no sense; ENOMEM, EAGAIN: no memory, no stack
+ *
+ * Time.  Timeouts are milliseconds as in poll(2): -1 waits for ever, 0 only tests.
+ *
+ * Stacks.  Each greenlet has a stack of fixed size (256 KiB unless changed with
+ * green_set_stack_size) with a guard below it; only touched pages cost memory.
+ * Running into the guard ends the process with SIGSEGV and one line that names
+ * the greenlet, unless the program handles SIGSEGV itself.
+ *
+ * Signals and fork.  Call nothing of libgreen in a signal handler.  After fork the
+ * child has only the greenlet that called it.
+ *
+ * The API is unstable until version 1.0.
+ */
+#ifndef GREEN_H
+#define GREEN_H
+
+#define GREEN_VERSION_MAJOR 0
+#define GREEN_VERSION_MINOR 1
+
+#include <green/greenlet.h>
+#include <green/io.h>
+#include <green/socket.h>
+#include <green/time.h>
+
+#endif

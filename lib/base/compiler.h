@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* compiler.h - what the language leaves to the compiler: attributes, container_of, hints */
+#ifndef GREEN_BASE_COMPILER_H
+#define GREEN_BASE_COMPILER_H
+
+#include <stddef.h>
+
+#define container_of(pointer, type, member) \
+	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+
+#define GREEN_EXPORT __attribute__((visibility("default")))
+#define GREEN_NOINLINE __attribute__((noinline))
+#define GREEN_INITIAL_EXEC __attribute__((tls_model("initial-exec")))
+
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
+#define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+#endif

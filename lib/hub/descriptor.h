@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * descriptor.h - what the process knows of each descriptor number
+ *
+ * A descriptor is known if a call that we saw made it.  Of a known one the kind is
+ * remembered, and whether it is private: made after the last fork and never
+ * duplicated or sent away, so that nobody else can hold its open file or change
+ * its flags.  Of any other number nothing is believed: who needs to know asks the
+ * kernel each time.
+ *
+ * The generation changes whenever a number is given out or given back, so what
+ * somebody remembered of the number's former life can be told apart.
+ */
+#ifndef GREEN_HUB_DESCRIPTOR_H
+#define GREEN_HUB_DESCRIPTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma GCC visibility push(default)
+
+enum descriptor_kind {
+	DESCRIPTOR_UNCLASSIFIED, /* ask descriptor_classify */
+	DESCRIPTOR_TCP,          /* AF_INET or AF_INET6 stream socket without an upper-layer protocol */
+	DESCRIPTOR_STREAM,       /* another stream socket */
+	DESCRIPTOR_DATAGRAM,     /* a socket whose messages are whole: datagram, seqpacket, raw, netlink */
+	DESCRIPTOR_POLLED,       /* pipe, FIFO, tty, eventfd ...: can be polled, is no socket */
+	DESCRIPTOR_FILE,         /* regular file, directory, block device: never waits for anybody else */
+};
+
+enum descriptor_flag {
+	DESCRIPTOR_KNOWN = 1,
+	DESCRIPTOR_PRIVATE = 2,  /* together with the fork count: nobody else holds the open file */
+	DESCRIPTOR_NONBLOCK = 4, /* O_NONBLOCK is set; true only while private */
+	DESCRIPTOR_TIMEOUTS = 8, /* SO_RCVTIMEO or SO_SNDTIMEO may be set; true only while private */
+};
+
+struct descriptor {
+	uint32_t generation; /* 0: the number was never seen */
+	uint32_t forks;      /* the fork count when it was made */
+	uint8_t kind;
+	uint8_t flags;
+};
+
+/* green__descriptor - FD's entry, or NULL if there is none yet or no memory for one */
+struct descriptor *green__descriptor(int fd);
+
+/* green__descriptor_made - a call that we saw has made FD, whatever the entry said before */
+void green__descriptor_made(int fd, enum descriptor_kind kind, bool nonblocking);
+
+/* green__descriptor_forget - FD was closed, or has come to us by a way that tells nothing about it */
+void green__descriptor_forget(int fd);
+
+/* green__descriptor_shared - somebody else may hold FD's open file from now on */
+void green__descriptor_shared(int fd);
+
+/* green__descriptors_forked - every descriptor that exists now may be held by another process */
+void green__descriptors_forked(void);
+
+/* green__descriptor_private - true if nobody else can hold FD's open file */
+bool green__descriptor_private(const struct descriptor *descriptor);
+
+/* green__descriptor_kind - FD's kind, from the entry or from the kernel; never UNCLASSIFIED; -EBADF if FD is not open */
+int green__descriptor_kind(int fd);
+
+/* green__descriptor_nonblocking - true if FD has O_NONBLOCK, as the program sees it */
+bool green__descriptor_nonblocking(int fd);
+
+/* green__descriptor_set_nonblocking - the program has set or cleared O_NONBLOCK on FD */
+void green__descriptor_set_nonblocking(int fd, bool nonblocking);
+
+/* green__descriptor_option_set - the program has called setsockopt(FD, LEVEL, NAME) */
+void green__descriptor_option_set(int fd, int level, int name);
+
+/* green__descriptor_timeout - FD's SO_RCVTIMEO or SO_SNDTIMEO (OPTION) in nanoseconds, CLOCK_NEVER if it has none */
+int64_t green__descriptor_timeout(int fd, int option);
+
+#pragma GCC visibility pop
+
+#endif

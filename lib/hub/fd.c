@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* fd.c - what each descriptor number is waited for, in one hub */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/sys.h"
+#include "hub/descriptor.h"
+#include "hub/fd.h"
+
+enum {
+	CHUNK = 1024,
+	CHUNKS = 16384,
+};
+
+#define EDGES (EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET)
+#define BROKEN (EPOLLERR | EPOLLHUP)
+#define SPECIAL (EPOLLPRI | EPOLLRDHUP | BROKEN)
+
+struct fd {
+	struct list waits;   /* struct fd_wait.link, first come first; LIST is initialised with the chunk */
+	uint32_t registered; /* the generation under which it is registered edge-triggered, 0 if it is not */
+	bool drained;        /* nothing has come since a read found it empty */
+	bool special;        /* an end, an error or urgent data was announced: never believe DRAINED again */
+};
+
+struct fd_table {
+	struct hub *hub;
+	struct fd *chunks[CHUNKS];
+};
+
+struct fd_table *green__fd_table_create(struct hub *hub)
+{
+	struct fd_table *table = calloc(1, sizeof(*table));
+
+	if (table)
+		table->hub = hub;
+	return table;
+}
+
+void green__fd_table_destroy(struct fd_table *table)
+{
+	for (size_t i = 0; i < CHUNKS; i++)
+		free(table->chunks[i]);
+	free(table);
+}
+
+static void chunk_reset(struct fd *chunk)
+{
+	for (size_t i = 0; i < CHUNK; i++) {
+		list_init(&chunk[i].waits);
+		chunk[i].registered = 0;
+		chunk[i].drained = chunk[i].special = false;
+	}
+}
+
+void green__fd_table_reset(struct fd_table *table)
+{
+	for (size_t i = 0; i < CHUNKS; i++) {
+		if (table->chunks[i])
+			chunk_reset(table->chunks[i]);
+	}
+}
+
+/* The entry, if there is one; waiting makes it, everything else only looks. */
+static struct fd *fd_find(struct fd_table *table, int fd)
+{
+	struct fd *chunk;
+
+	if (fd < 0 || fd >= CHUNK * CHUNKS)
+		return NULL;
+	chunk = table->chunks[fd / CHUNK];
+	return chunk ? &chunk[fd % CHUNK] : NULL;
+}
+
+static struct fd *fd_make(struct fd_table *table, int fd)
+{
+	struct fd **chunk;
+
+	if (fd < 0 || fd >= CHUNK * CHUNKS)
+		return NULL;
+	chunk = &table->chunks[fd / CHUNK];
+	if (!*chunk) {
+		*chunk = malloc(CHUNK * sizeof(struct fd));
+		if (!*chunk)
+			return NULL;
+		chunk_reset(*chunk);
+	}
+	return &(*chunk)[fd % CHUNK];
+}
+
+static uint64_t event_data(int fd, uint32_t generation)
+{
+	return (uint64_t)generation << 32 | (uint32_t)fd;
+}
+
+/* Register FD for its present life: once, for everything. */
+static int register_known(struct hub *hub, int fd, struct fd *entry, uint32_t generation)
+{
+	int error = green__loop_control(&hub->loop, EPOLL_CTL_ADD, fd, EDGES, event_data(fd, generation));
+
+	/* The same file came back on its number after a close that nobody saw: MOD arms the edge anew. */
+	if (error == -EEXIST)
+		error = green__loop_control(&hub->loop, EPOLL_CTL_MOD, fd, EDGES, event_data(fd, generation));
+	if (!error) {
+		entry->registered = generation;
+		entry->drained = entry->special = false;
+	}
+	return error;
+}
+
+/* Arm FD, of which nothing may be remembered, for one event of what its waiters want. */
+static int arm_once(struct hub *hub, int fd, struct fd *entry, uint32_t generation)
+{
+	uint32_t events = EPOLLONESHOT;
+	int error;
+
+	list_for_each(node, &entry->waits)
+		events |= container_of(node, struct fd_wait, link)->events;
+	error = green__loop_control(&hub->loop, EPOLL_CTL_MOD, fd, events, event_data(fd, generation));
+	if (error == -ENOENT)
+		error = green__loop_control(&hub->loop, EPOLL_CTL_ADD, fd, events, event_data(fd, generation));
+	return error;
+}
+
+static int arm(struct hub *hub, int fd, struct fd *entry)
+{
+	struct descriptor *descriptor = green__descriptor(fd);
+
+	if (!descriptor)
+		return -ENOMEM;
+	if (!(descriptor->flags & DESCRIPTOR_KNOWN)) {
+		entry->registered = 0;
+		return arm_once(hub, fd, entry, descriptor->generation);
+	}
+	if (entry->registered == descriptor->generation)
+		return 0;
+	return register_known(hub, fd, entry, descriptor->generation);
+}
+
+/* False if the wait has ended otherwise and its greenlet only has not run yet: it will not take anything. */
+static bool wake_wait(struct fd_wait *wait, uint32_t events, int result)
+{
+	list_remove(&wait->link);
+	wait->got = events;
+	return green__wake(wait->waiter, result);
+}
+
+/* Wake whoever EVENTS concerns: all who only look, and of those who take the first in each direction. */
+static void wake_waiters(struct fd *entry, uint32_t events)
+{
+	bool taken_in = false, taken_out = false;
+	struct list *next;
+
+	for (struct list *node = entry->waits.next; node != &entry->waits; node = next) {
+		struct fd_wait *wait = container_of(node, struct fd_wait, link);
+		uint32_t match = events & (wait->events | BROKEN);
+		bool *taken = wait->events & EPOLLOUT ? &taken_out : &taken_in;
+
+		next = node->next;
+		if (!match || (wait->takes && *taken && !(events & BROKEN)))
+			continue;
+		if (wake_wait(wait, match, 0) && wait->takes)
+			*taken = true;
+	}
+}
+
+void green__fd_event(void *context, uint64_t data, uint32_t events)
+{
+	struct hub *hub = context;
+	int fd = (int)(uint32_t)data;
+	uint32_t generation = (uint32_t)(data >> 32);
+	struct descriptor *descriptor = green__descriptor(fd);
+	struct fd *entry = fd_find(hub->fds, fd);
+
+	if (!entry || !descriptor || descriptor->generation != generation)
+		return;
+	entry->drained = false;
+	if (events & SPECIAL)
+		entry->special = true;
+	/* The end of a stream can be read. */
+	if (events & EPOLLRDHUP)
+		events |= EPOLLIN;
+	wake_waiters(entry, events);
+	if (entry->registered != generation && !list_empty(&entry->waits))
+		arm_once(hub, fd, entry, generation);
+}
+
+int green__fd_wait_many(struct hub *hub, struct fd_wait *waits, size_t count, int64_t deadline, enum wait_mode mode)
+{
+	struct waiter waiter;
+	int error = 0;
+	size_t linked;
+
+	critical_enter(hub->flow);
+	green__waiter_init(&waiter, mode);
+	for (linked = 0; linked < count && !error; linked++) {
+		struct fd_wait *wait = &waits[linked];
+		struct fd *entry = fd_make(hub->fds, wait->fd);
+
+		list_init(&wait->link);
+		wait->waiter = &waiter;
+		wait->got = 0;
+		if (!entry) {
+			error = wait->fd < 0 ? -EBADF : -ENOMEM;
+			continue;
+		}
+		list_append(&entry->waits, &wait->link);
+		error = arm(hub, wait->fd, entry);
+	}
+	if (!error) {
+		hub->fd_waits++;
+		error = green__park(&waiter, deadline);
+		hub->fd_waits--;
+	}
+	for (size_t i = 0; i < linked; i++)
+		list_remove(&waits[i].link);
+	critical_leave(hub->flow);
+	return error;
+}
+
+int green__fd_wait(struct hub *hub, int fd, uint32_t events, int64_t deadline, enum wait_mode mode)
+{
+	struct fd_wait wait = { .fd = fd, .events = events, .takes = true };
+
+	return green__fd_wait_many(hub, &wait, 1, deadline, mode);
+}
+
+void green__fd_pass_on(struct hub *hub, int fd, uint32_t events)
+{
+	struct fd *entry = fd_find(hub->fds, fd);
+	struct list *next;
+
+	if (!entry || list_empty(&entry->waits))
+		return;
+	critical_enter(hub->flow);
+	for (struct list *node = entry->waits.next; node != &entry->waits; node = next) {
+		struct fd_wait *wait = container_of(node, struct fd_wait, link);
+
+		next = node->next;
+		if (wait->takes && (wait->events & events) && wake_wait(wait, events, 0))
+			break;
+	}
+	critical_leave(hub->flow);
+}
+
+void green__fd_closing(struct hub *hub, int fd)
+{
+	struct fd *entry = fd_find(hub->fds, fd);
+	struct list *node;
+
+	if (!entry)
+		return;
+	critical_enter(hub->flow);
+	/* A private file goes with its number, and its registration with it; any other would go on telling of itself. */
+	if ((entry->registered && !green__descriptor_private(green__descriptor(fd))) ||
+	    (!entry->registered && !list_empty(&entry->waits)))
+		green__loop_control(&hub->loop, EPOLL_CTL_DEL, fd, 0, 0);
+	entry->registered = 0;
+	entry->drained = entry->special = false;
+	while ((node = list_pop(&entry->waits)))
+		wake_wait(container_of(node, struct fd_wait, link), 0, -EBADF);
+	critical_leave(hub->flow);
+}
+
+bool green__fd_drained(struct hub *hub, int fd)
+{
+	struct fd *entry = fd_find(hub->fds, fd);
+
+	return entry && entry->drained && entry->registered == green__descriptor(fd)->generation;
+}
+
+void green__fd_set_drained(struct hub *hub, int fd)
+{
+	struct fd *entry = fd_find(hub->fds, fd);
+
+	if (entry && entry->registered && !entry->special && entry->registered == green__descriptor(fd)->generation)
+		entry->drained = true;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fd.h - what each descriptor number is waited for, in one hub
+ *
+ * A known descriptor is registered with epoll once, edge-triggered for both
+ * directions; of any other number nothing is remembered, and it is armed for one
+ * event at each wait.  So: try the call first, and wait only after it, or a real
+ * poll, has said no.
+ */
+#ifndef GREEN_HUB_FD_H
+#define GREEN_HUB_FD_H
+
+#include "hub/waiter.h"
+
+#pragma GCC visibility push(default)
+
+struct fd_table;
+
+/* One descriptor that a waiter waits for; lives as long as the wait. */
+struct fd_wait {
+	struct list link;      /* on the descriptor's list until it is woken */
+	struct waiter *waiter;
+	uint32_t events;       /* EPOLLIN, EPOLLOUT, EPOLLPRI ...; errors and hang-ups always count */
+	uint32_t got;          /* what the event said that ended the wait */
+	int fd;
+	bool takes;            /* will take what is there, so one of its kind is woken for each event */
+};
+
+struct fd_table *green__fd_table_create(struct hub *hub);
+void green__fd_table_destroy(struct fd_table *table);
+
+/* green__fd_table_reset - nothing is registered or waited for any more: the loop is new */
+void green__fd_table_reset(struct fd_table *table);
+
+/* green__fd_event - the loop's callback; DATA is descriptor and generation */
+void green__fd_event(void *hub, uint64_t data, uint32_t events);
+
+/*
+ * green__fd_wait_many - wait until one of COUNT descriptors has an event
+ *
+ * Only FD, EVENTS and TAKES of each of WAITS need be set.
+ *
+ * Returns: 0, with GOT set in those that had an event; -errno as green__park;
+ * -EPERM if one of them is a file that is always ready; -EBADF if one was closed.
+ */
+int green__fd_wait_many(struct hub *hub, struct fd_wait *waits, size_t count, int64_t deadline, enum wait_mode mode);
+
+/* green__fd_wait - as green__fd_wait_many, for one descriptor that the caller will read or write */
+int green__fd_wait(struct hub *hub, int fd, uint32_t events, int64_t deadline, enum wait_mode mode);
+
+/* green__fd_pass_on - a woken taker is done: wake the next one, since one event may stand for much */
+void green__fd_pass_on(struct hub *hub, int fd, uint32_t events);
+
+/* green__fd_closing - FD is about to be closed or replaced: forget it, and wake its waiters with EBADF */
+void green__fd_closing(struct hub *hub, int fd);
+
+/* green__fd_drained - true if nothing has come since a read found FD empty; never true for a number that is not known */
+bool green__fd_drained(struct hub *hub, int fd);
+
+/*
+ * green__fd_set_drained - a read of FD, plain TCP, returned less than it asked for
+ *
+ * Only then is it certain that the next byte will bring an edge.  Ignored where
+ * FD is not registered or an end, an error or urgent data has been announced.
+ */
+void green__fd_set_drained(struct hub *hub, int fd);
+
+#pragma GCC visibility pop
+
+#endif

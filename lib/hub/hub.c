@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/* hub.c - the hub greenlet: run queue, and the loop that it runs when nobody is ready */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "hub/descriptor.h"
+#include "hub/fd.h"
+#include "hub/hub.h"
+#include "hub/waiter.h"
+#include "hub/worker.h"
+
+enum {
+	HUB_STACK = 64 * 1024,
+	BUDGET = 64, /* direct switches between two looks at the clock */
+};
+
+#define SLICE (5 * NS_PER_MS)
+#define POLL_INTERVAL (20 * INT64_C(1000)) /* a pass of ready greenlets that was shorter does not poll */
+
+void green__hub_ready(struct hub *hub, struct greenlet *greenlet)
+{
+	list_append(&hub->ready, &greenlet->ready);
+}
+
+/* Who runs next: the next of this pass, or the hub greenlet. */
+static struct greenlet *pick(struct flow *flow)
+{
+	struct hub *hub = flow->hub;
+	struct list *node;
+
+	if (hub->budget == 0)
+		return hub->greenlet;
+	node = list_pop(&hub->pass);
+	if (!node)
+		return hub->greenlet;
+	hub->budget--;
+	return container_of(node, struct greenlet, ready);
+}
+
+void green__hub_suspend(struct hub *hub)
+{
+	struct greenlet *self = green__current;
+	struct greenlet *next;
+
+	self->scheduled = true;
+	next = pick(hub->flow);
+	if (next != self)
+		green__greenlet_switch(next, NULL);
+	self->scheduled = false;
+}
+
+/* The stack is handed over newest first; turn it round, so that what came first is done first. */
+static void take_in_remote(struct hub *hub)
+{
+	struct remote *newest = __atomic_exchange_n(&hub->remote, NULL, __ATOMIC_SEQ_CST);
+	struct remote *first = NULL;
+
+	while (newest) {
+		struct remote *next = newest->next;
+
+		newest->next = first;
+		first = newest;
+		newest = next;
+	}
+	while (first) {
+		struct remote *next = first->next;
+
+		first->run(hub, first);
+		first = next;
+	}
+}
+
+void green__hub_post(struct hub *hub, struct remote *remote)
+{
+	struct remote *head = __atomic_load_n(&hub->remote, __ATOMIC_RELAXED);
+
+	do {
+		remote->next = head;
+	} while (!__atomic_compare_exchange_n(&hub->remote, &head, remote, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	if (__atomic_load_n(&hub->loop.sleeping, __ATOMIC_SEQ_CST))
+		green__loop_wake(&hub->loop);
+}
+
+/* One pass.  Control comes back when PASS is empty or BUDGET is used up; then the clock decides. */
+static void run_pass(struct hub *hub, int64_t now)
+{
+	hub->slice_end = now + SLICE;
+	list_splice(&hub->pass, &hub->ready);
+	while (!list_empty(&hub->pass)) {
+		hub->budget = BUDGET;
+		green__greenlet_switch(pick(hub->flow), NULL);
+		if (!list_empty(&hub->pass) && clock_now() >= hub->slice_end)
+			return;
+	}
+}
+
+/* Nothing is ready, due or expected: the main greenlet's wait, if there is one, can only end here. */
+static bool deadlocked(const struct hub *hub)
+{
+	return !hub->waits_forever && !hub->external && !hub->fd_waits && timerq_next(&hub->timers) == CLOCK_NEVER;
+}
+
+static void poll_events(struct hub *hub, int64_t now)
+{
+	struct waiter *main_waiter = hub->flow->main.waiter;
+	int64_t deadline = 0;
+
+	if (list_empty(&hub->ready) && list_empty(&hub->pass)) {
+		if (deadlocked(hub) && main_waiter && green__wake(main_waiter, -EDEADLK))
+			return;
+		deadline = timerq_next(&hub->timers);
+		/* Posters look at the flag after they have posted, so look at the posts after setting it. */
+		__atomic_store_n(&hub->loop.sleeping, 1, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&hub->remote, __ATOMIC_SEQ_CST) || hub->flow->interrupts)
+			deadline = 0;
+	} else if (now - hub->polled < POLL_INTERVAL) {
+		return;
+	}
+	hub->polled = now;
+	green__loop_poll(&hub->loop, deadline);
+}
+
+static void *hub_main(void *unused)
+{
+	struct hub *hub = green__current->flow->hub;
+	int64_t now;
+
+	(void)unused;
+	hub->flow->critical = 1;
+	for (;;) {
+		run_pass(hub, clock_now());
+		now = clock_now();
+		green__timerq_run(&hub->timers, now);
+		poll_events(hub, now);
+		take_in_remote(hub);
+		if (unlikely(hub->flow->interrupts) && hub->flow->on_interrupts)
+			hub->flow->on_interrupts(hub->flow);
+	}
+	return NULL;
+}
+
+static struct hub *hub_create(struct flow *flow)
+{
+	struct stack *stack = green__stack_take(HUB_STACK);
+	struct hub *hub = stack ? calloc(1, sizeof(*hub)) : NULL;
+	int error = hub ? green__loop_init(&hub->loop) : -ENOMEM;
+
+	if (!error && !(hub->fds = green__fd_table_create(hub))) {
+		green__loop_finish(&hub->loop);
+		error = -ENOMEM;
+	}
+	if (error) {
+		free(hub);
+		if (stack)
+			green__stack_release(stack);
+		errno = -error;
+		return NULL;
+	}
+	hub->flow = flow;
+	list_init(&hub->ready);
+	list_init(&hub->pass);
+	timerq_init(&hub->timers);
+	hub->loop.waits = &flow->stats->epoll_waits;
+	hub->loop.controls = &flow->stats->epoll_ctls;
+	hub->loop.context = hub;
+	hub->loop.event = green__fd_event;
+	hub->greenlet = green__greenlet_create(flow, stack, hub_main, &flow->main);
+	hub->greenlet->kind = GREENLET_HUB;
+	hub->greenlet->thread_pointer = 0;
+	strcpy(hub->greenlet->name, "hub");
+	return hub;
+}
+
+/* The child of a fork has this flow's thread only, and only if the thread that forked was this flow's. */
+static void after_fork_in_child(void)
+{
+	struct hub *hub = green__current ? green__current->flow->hub : NULL;
+
+	green__descriptors_forked();
+	green__workers_after_fork();
+	if (hub)
+		green__hub_after_fork(hub);
+}
+
+static void after_fork_in_parent(void)
+{
+	green__descriptors_forked();
+}
+
+static void fork_watch(void)
+{
+	static int watching;
+
+	if (!__atomic_exchange_n(&watching, 1, __ATOMIC_RELAXED))
+		pthread_atfork(NULL, after_fork_in_parent, after_fork_in_child);
+}
+
+struct hub *green__hub(void)
+{
+	struct flow *flow = green__flow();
+
+	if (!flow)
+		return NULL;
+	if (unlikely(!flow->hub)) {
+		flow->hub = hub_create(flow);
+		flow->pick = pick;
+		if (flow->hub) {
+			flow->stats->carriers++;
+			fork_watch();
+		}
+	}
+	return flow->hub;
+}
+
+void green__hub_destroy(struct flow *flow)
+{
+	struct hub *hub = flow->hub;
+
+	flow->hub = NULL;
+	green__loop_finish(&hub->loop);
+	green__fd_table_destroy(hub->fds);
+	green__greenlet_release(hub->greenlet);
+	free(hub);
+}
+
+/* The hub greenlet starts afresh: the suspended one waits in the parent's loop. */
+static void hub_greenlet_restart(struct hub *hub)
+{
+	struct greenlet *greenlet = hub->greenlet;
+	size_t size = (size_t)((char *)greenlet - greenlet->stack->low);
+
+	sanitizer_destroy(&greenlet->sanitizer, greenlet->stack->low, size);
+	hub->greenlet = green__greenlet_create(hub->flow, greenlet->stack, hub_main, &hub->flow->main);
+	hub->greenlet->kind = GREENLET_HUB;
+	hub->greenlet->thread_pointer = 0;
+	strcpy(hub->greenlet->name, "hub");
+}
+
+int green__hub_after_fork(struct hub *hub)
+{
+	int error;
+
+	green__stack_after_fork();
+	green__flow_after_fork(hub->flow);
+	list_init(&hub->ready);
+	list_init(&hub->pass);
+	timerq_init(&hub->timers);
+	hub->remote = NULL;
+	hub->external = hub->fd_waits = 0;
+	hub_greenlet_restart(hub);
+	/* Closing the inherited number leaves the parent's instance alone; a single EPOLL_CTL_DEL would not. */
+	green__loop_finish(&hub->loop);
+	error = green__loop_init(&hub->loop);
+	green__fd_table_reset(hub->fds);
+	return error;
+}
+
+static bool scheduled_list_check(const struct list *list)
+{
+	if (!list_check(list))
+		return false;
+	list_for_each(node, list) {
+		if (!container_of(node, struct greenlet, ready)->scheduled)
+			return false;
+	}
+	return true;
+}
+
+bool green__hub_check(const struct hub *hub)
+{
+	return scheduled_list_check(&hub->ready) && scheduled_list_check(&hub->pass) && heap_check(&hub->timers.heap) &&
+	       list_check(&hub->flow->all);
+}

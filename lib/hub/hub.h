@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hub.h - the hub greenlet: run queue, and the loop that it runs when nobody is ready
+ *
+ * A hub is an object that a kernel thread drives.  One iteration, in this order:
+ *   1. run every greenlet that is ready now, first come first served, at most
+ *      for a slice; those made ready meanwhile wait for the next pass;
+ *   2. fire due timers;
+ *   3. if nobody is ready compute how long to sleep, else do not sleep;
+ *   4. epoll_wait;
+ *   5. turn events into ready greenlets in the order they came;
+ *   6. take in what other threads and signal handlers left; again.
+ * A greenlet that parks switches to the next ready one directly; the hub greenlet
+ * runs only when the pass is empty or the slice is over.
+ */
+#ifndef GREEN_HUB_HUB_H
+#define GREEN_HUB_HUB_H
+
+#include "hub/loop.h"
+#include "hub/timerq.h"
+#include "switch/greenlet.h"
+
+#pragma GCC visibility push(default)
+
+struct fd_table;
+
+/* Something for the hub to do that another thread left; the memory is the sender's until RUN is called. */
+struct remote {
+	struct remote *next;
+	void (*run)(struct hub *, struct remote *);
+};
+
+struct hub {
+	struct flow *flow;
+	struct greenlet *greenlet;
+	struct list ready;         /* struct greenlet.ready: who runs in the next pass */
+	struct list pass;          /* struct greenlet.ready: who still runs in this one */
+	unsigned budget;           /* direct switches before the hub looks at the clock */
+	int64_t slice_end;         /* when this pass has to stop for a look at events */
+	int64_t polled;            /* when the loop was last polled */
+	struct timerq timers;
+	struct loop loop;
+	struct remote *remote;     /* atomic, newest first */
+	unsigned external;         /* waits that another thread will end */
+	unsigned fd_waits;         /* waits that a descriptor may end */
+	bool waits_forever;        /* nothing left to wake anybody is no error: a signal may come */
+	struct fd_table *fds;      /* fd.c */
+	bool (*interrupted)(struct greenlet *, bool restartable); /* see green__interrupted */
+};
+
+/* green__hub - the calling thread's hub, made on first use; NULL with errno */
+struct hub *green__hub(void);
+
+/* green__hub_ready - let GREENLET, which waits for its turn, run in the next pass */
+void green__hub_ready(struct hub *hub, struct greenlet *greenlet);
+
+/* green__hub_suspend - run others until somebody calls green__hub_ready for the current greenlet; critical */
+void green__hub_suspend(struct hub *hub);
+
+/* green__hub_post - from any thread or signal handler: let the hub run REMOTE */
+void green__hub_post(struct hub *hub, struct remote *remote);
+
+/* green__hub_after_fork - in the child: only the current greenlet is left, with a new loop; 0 or -errno */
+int green__hub_after_fork(struct hub *hub);
+
+/* green__hub_check - true if the hub's structures agree; for tests and debug builds */
+bool green__hub_check(const struct hub *hub);
+
+void green__hub_destroy(struct flow *flow);
+
+#pragma GCC visibility pop
+
+#endif

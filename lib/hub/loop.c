@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop.c - an epoll instance and the eventfd that wakes it
+ *
+ * What the outside world does, once and here:
+ *   - epoll remembers the open file under a number, not the number: after close
+ *     a duplicate keeps delivering events for a number that is gone or another's;
+ *   - an edge-triggered registration tells of the state at EPOLL_CTL_ADD and MOD
+ *     and then of each change; one edge may stand for many connections or bytes;
+ *   - epoll_wait is interrupted by every signal handler, SA_RESTART or not;
+ *   - EPERM from epoll_ctl means a file that never blocks: regular, directory.
+ */
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "base/sys.h"
+#include "hub/loop.h"
+
+enum {
+	EVENTS_AT_ONCE = 128,
+	HIGH_NUMBER = 4088, /* high enough to be out of the way, low enough to keep the kernel's table small */
+	HIGH_SPARE = 8,
+};
+
+/* Give FD a high number, close-on-exec; where that fails the low one serves as well. */
+static int move_high(int fd)
+{
+	struct rlimit limit = { 0, 0 };
+	long lowest = HIGH_NUMBER;
+	long high;
+
+	sys_call(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
+	if (limit.rlim_cur < HIGH_NUMBER + HIGH_SPARE)
+		lowest = limit.rlim_cur > 2 * HIGH_SPARE ? (long)limit.rlim_cur - HIGH_SPARE : 0;
+	high = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
+	if (sys_failed(high))
+		return fd;
+	sys_call(SYS_close, fd);
+	return (int)high;
+}
+
+static int wake_register(struct loop *loop)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.u64 = LOOP_WAKE };
+
+	return (int)sys_call(SYS_epoll_ctl, loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event);
+}
+
+int green__loop_init(struct loop *loop)
+{
+	long epoll_fd = sys_call(SYS_epoll_create1, EPOLL_CLOEXEC);
+	long wake_fd = sys_call(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int error;
+
+	loop->epoll_fd = (int)epoll_fd;
+	loop->wake_fd = (int)wake_fd;
+	loop->sleeping = 0;
+	if (sys_failed(epoll_fd) || sys_failed(wake_fd)) {
+		green__loop_finish(loop);
+		return (int)(sys_failed(epoll_fd) ? epoll_fd : wake_fd);
+	}
+	loop->epoll_fd = move_high(loop->epoll_fd);
+	loop->wake_fd = move_high(loop->wake_fd);
+	error = wake_register(loop);
+	if (error)
+		green__loop_finish(loop);
+	return error;
+}
+
+void green__loop_finish(struct loop *loop)
+{
+	if (loop->epoll_fd >= 0)
+		sys_call(SYS_close, loop->epoll_fd);
+	if (loop->wake_fd >= 0)
+		sys_call(SYS_close, loop->wake_fd);
+	loop->epoll_fd = loop->wake_fd = -1;
+}
+
+static long wait_until(struct loop *loop, struct epoll_event *events, int64_t deadline)
+{
+	struct timespec left;
+	long count;
+	int64_t ms;
+
+	(*loop->waits)++;
+	if (deadline == 0 || deadline == CLOCK_NEVER)
+		return sys_call(SYS_epoll_pwait, loop->epoll_fd, events, EVENTS_AT_ONCE, deadline ? -1 : 0, NULL, 8);
+	deadline -= clock_now();
+	left = clock_to_timespec(deadline);
+	count = sys_call(SYS_epoll_pwait2, loop->epoll_fd, events, EVENTS_AT_ONCE, &left, NULL, 8);
+	if (count != -ENOSYS)
+		return count;
+	/* Before Linux 5.11 only milliseconds; rounded up, for rounding down spins. */
+	ms = deadline > 0 ? (deadline + NS_PER_MS - 1) / NS_PER_MS : 0;
+	return sys_call(SYS_epoll_pwait, loop->epoll_fd, events, EVENTS_AT_ONCE, ms > INT32_MAX ? INT32_MAX : ms, NULL, 8);
+}
+
+void green__loop_poll(struct loop *loop, int64_t deadline)
+{
+	struct epoll_event events[EVENTS_AT_ONCE];
+	long count = wait_until(loop, events, deadline);
+
+	__atomic_store_n(&loop->sleeping, 0, __ATOMIC_SEQ_CST);
+	for (long i = 0; i < count; i++) {
+		/* Edge-triggered, the eventfd tells of every write and need never be read. */
+		if (events[i].data.u64 != LOOP_WAKE)
+			loop->event(loop->context, events[i].data.u64, events[i].events);
+	}
+}
+
+void green__loop_wake(struct loop *loop)
+{
+	uint64_t one = 1;
+
+	sys_call(SYS_write, loop->wake_fd, &one, sizeof(one));
+}
+
+int green__loop_control(struct loop *loop, int operation, int fd, uint32_t events, uint64_t data)
+{
+	struct epoll_event event = { .events = events, .data.u64 = data };
+
+	(*loop->controls)++;
+	return (int)sys_call(SYS_epoll_ctl, loop->epoll_fd, operation, fd, &event);
+}
+
+int green__loop_move(struct loop *loop, int fd)
+{
+	long moved = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, fd + 1);
+
+	if (sys_failed(moved))
+		moved = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
+	if (sys_failed(moved))
+		return (int)moved;
+	if (fd == loop->epoll_fd) {
+		loop->epoll_fd = (int)moved;
+		return 0;
+	}
+	/* The registration of the old number must go while that number is still open. */
+	sys_call(SYS_epoll_ctl, loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	loop->wake_fd = (int)moved;
+	return wake_register(loop);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* waiter.c - the only way to block */
+#include <errno.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "hub/waiter.h"
+
+void green__waiter_init(struct waiter *waiter, enum wait_mode mode)
+{
+	waiter->greenlet = green__current;
+	waiter->interruptible = mode == WAIT_INTERRUPTIBLE;
+	waiter->timer.pending = false;
+	waiter->remote.run = NULL;
+	__atomic_store_n(&waiter->result, WAITER_WAITING, __ATOMIC_RELEASE);
+}
+
+/* Runs in the hub for a wake that came from another thread. */
+static void wake_taken_in(struct hub *hub, struct remote *remote)
+{
+	struct waiter *waiter = container_of(remote, struct waiter, remote);
+
+	waiter->result += WAITER_FROM_OUTSIDE;
+	timer_stop(&hub->timers, &waiter->timer);
+	green__hub_ready(hub, waiter->greenlet);
+}
+
+static bool decide(struct waiter *waiter, int result)
+{
+	int expected = WAITER_WAITING;
+
+	return __atomic_compare_exchange_n(&waiter->result, &expected, result, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+bool green__wake(struct waiter *waiter, int result)
+{
+	struct greenlet *greenlet = waiter->greenlet;
+	struct hub *hub = greenlet->flow->hub;
+	bool here = green__current && green__current->flow == greenlet->flow;
+
+	if (!decide(waiter, here ? result : result - WAITER_FROM_OUTSIDE))
+		return false;
+	if (!here) {
+		waiter->remote.run = wake_taken_in;
+		green__hub_post(hub, &waiter->remote);
+	} else if (greenlet->waiter == waiter) {
+		timer_stop(&hub->timers, &waiter->timer);
+		green__hub_ready(hub, greenlet);
+	}
+	return true;
+}
+
+static void time_is_over(struct timer *timer)
+{
+	green__wake(container_of(timer, struct waiter, timer), -ETIMEDOUT);
+}
+
+int green__park(struct waiter *waiter, int64_t deadline)
+{
+	struct greenlet *self = waiter->greenlet;
+	struct hub *hub = self->flow->hub;
+
+	critical_enter(self->flow);
+	if (waiter->interruptible && self->interrupted)
+		decide(waiter, -EINTR);
+	/* What another thread decided it also posts, so the wait must last until the hub has taken that in. */
+	if (waiter->result > 0 || waiter->result <= -WAITER_FROM_OUTSIDE) {
+		self->waiter = waiter;
+		if (deadline != CLOCK_NEVER)
+			timer_start(&hub->timers, &waiter->timer, deadline, time_is_over);
+		self->burst = 0;
+		self->flow->stats->parks++;
+		green__hub_suspend(hub);
+		self->waiter = NULL;
+	}
+	if (waiter->result == -EINTR)
+		self->interrupted = false;
+	critical_leave(self->flow);
+	return waiter->result;
+}
+
+void green__interrupt(struct greenlet *greenlet)
+{
+	greenlet->interrupted = true;
+	if (greenlet->waiter && greenlet->waiter->interruptible)
+		green__wake(greenlet->waiter, -EINTR);
+}
+
+bool green__interrupted(bool restartable)
+{
+	struct greenlet *self = green__current;
+	struct hub *hub = self->flow->hub;
+
+	self->interrupted = false;
+	return hub->interrupted && hub->interrupted(self, restartable);
+}

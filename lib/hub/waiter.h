@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* waiter.h - the only way to block: park until somebody wakes this wait, or its time is over */
+#ifndef GREEN_HUB_WAITER_H
+#define GREEN_HUB_WAITER_H
+
+#include <limits.h>
+
+#include "hub/hub.h"
+
+#pragma GCC visibility push(default)
+
+#define WAITER_WAITING 1          /* undecided */
+#define WAITER_FROM_OUTSIDE 65536 /* taken off a result that another thread decided, until the hub has taken it in */
+
+enum wait_mode {
+	WAIT_PLAIN,         /* only what the wait is for, and time, end it */
+	WAIT_INTERRUPTIBLE, /* green__interrupt ends it too, with -EINTR */
+};
+
+/* One wait of one greenlet; lives on its stack.  The first of wake, timeout and interrupt decides. */
+struct waiter {
+	struct greenlet *greenlet;
+	int result;        /* atomic: WAITER_WAITING until decided, then 0 or -errno */
+	bool interruptible;
+	struct timer timer;
+	struct remote remote;
+};
+
+/* waiter_init - WAITER waits for the current greenlet; from now on it may be woken */
+void green__waiter_init(struct waiter *waiter, enum wait_mode mode);
+
+/*
+ * green__park - let others run until WAITER is woken or DEADLINE (absolute) has come
+ *
+ * Switches: yes, unless it was woken already.
+ * Returns: 0 or what the wake carried; -ETIMEDOUT; -EINTR; -EDEADLK if nothing
+ * is left that could ever end the wait.
+ */
+int green__park(struct waiter *waiter, int64_t deadline);
+
+/* green__wake - end WAITER's wait with RESULT (0 or -errno); false if it was decided before.  Any thread. */
+bool green__wake(struct waiter *waiter, int result);
+
+/* green__interrupt - end an interruptible wait of GREENLET with -EINTR, now or as soon as it begins; its own thread only */
+void green__interrupt(struct greenlet *greenlet);
+
+/*
+ * green__interrupted - a wait of the current greenlet ended with -EINTR, and
+ * everything that led to the waiter is undone: run what interrupted it
+ *
+ * RESTARTABLE: the call is one that SA_RESTART restarts.
+ * Returns: true if the call is to go on, false if it ends with EINTR.
+ */
+bool green__interrupted(bool restartable);
+
+/* green__waiting - true while the current thread is a greenlet that may park: not the hub, not without a hub */
+static inline struct hub *green__may_park(void)
+{
+	return green__current ? green__current->flow->hub : NULL;
+}
+
+#pragma GCC visibility pop
+
+#endif

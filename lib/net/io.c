@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/* io.c - the common course of a blocking call, and read and write on whatever a descriptor is */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+
+#include "base/sys.h"
+#include "green/io.h"
+#include "hub/descriptor.h"
+#include "hub/task.h"
+#include "net/io.h"
+
+enum {
+	BURST_MAX = 64,   /* calls in a row that need not wait, before others get a turn */
+	WINDOW = 64,      /* parts of a vector that one attempt takes */
+	CHUNK = 4096,     /* PIPE_BUF: what a pipe or tty that says "ready" takes without blocking */
+};
+
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 8
+#endif
+
+void green__io_start(struct io *io, int fd, uint32_t events, int timeout_option)
+{
+	io->fd = fd;
+	io->events = events;
+	io->dontwait = false;
+	io->woken = false;
+	io->timeout_option = timeout_option;
+	io->deadline = 0;
+	io->hub = green__current->flow->hub;
+}
+
+static int64_t io_deadline(struct io *io)
+{
+	if (io->deadline == 0)
+		io->deadline = io->timeout_option ? clock_after(green__descriptor_timeout(io->fd, io->timeout_option)) : CLOCK_NEVER;
+	return io->deadline;
+}
+
+int green__io_wait(struct io *io)
+{
+	int error;
+
+	if (io->dontwait || green__descriptor_nonblocking(io->fd))
+		return -EAGAIN;
+	error = green__fd_wait(io->hub, io->fd, io->events, io_deadline(io), WAIT_INTERRUPTIBLE);
+	if (!error)
+		io->woken = true;
+	if (error == -ETIMEDOUT)
+		return -EAGAIN;
+	/* A call with a timeout of its own is never restarted, see signal(7). */
+	if (error == -EINTR && green__interrupted(io->deadline == CLOCK_NEVER))
+		return 0;
+	return error;
+}
+
+void green__io_end(struct io *io)
+{
+	struct greenlet *self = green__current;
+
+	if (io->woken)
+		green__fd_pass_on(io->hub, io->fd, io->events);
+	if (++self->burst >= BURST_MAX)
+		green__yield(io->hub);
+}
+
+bool green__io_ready(int fd, short events)
+{
+	struct pollfd pollfd = { .fd = fd, .events = events };
+	struct timespec zero = { 0, 0 };
+
+	green__current->flow->stats->io_calls++;
+	return sys_call(SYS_ppoll, &pollfd, 1, &zero, NULL, 8) > 0;
+}
+
+int green__iov_window(const struct iovec *vector, int count, size_t done, struct iovec *out, int room)
+{
+	int used = 0;
+
+	for (int i = 0; i < count && used < room; i++) {
+		if (done >= vector[i].iov_len) {
+			done -= vector[i].iov_len;
+			continue;
+		}
+		out[used].iov_base = (char *)vector[i].iov_base + done;
+		out[used++].iov_len = vector[i].iov_len - done;
+		done = 0;
+	}
+	return used;
+}
+
+long green__iov_size(const struct iovec *vector, int count)
+{
+	size_t size = 0;
+
+	if (count < 0 || count > IOV_MAX)
+		return -EINVAL;
+	for (int i = 0; i < count; i++) {
+		if (__builtin_add_overflow(size, vector[i].iov_len, &size) || size > SSIZE_MAX)
+			return -EINVAL;
+	}
+	return (long)size;
+}
+
+/* Not every file takes RWF_NOWAIT; those that do not are asked whether they are ready first. */
+static bool nowait_refused(long result)
+{
+	return result == -EOPNOTSUPP || result == -EINVAL || result == -ENOSYS;
+}
+
+static long read_attempt(int fd, const struct iovec *vector, int count)
+{
+	long result = sys_call(SYS_preadv2, fd, vector, count, -1, -1, RWF_NOWAIT);
+
+	green__current->flow->stats->io_calls++;
+	if (!nowait_refused(result))
+		return result;
+	if (!green__io_ready(fd, POLLIN))
+		return -EAGAIN;
+	return sys_call(SYS_readv, fd, vector, count);
+}
+
+static long read_polled(int fd, const struct iovec *vector, int count)
+{
+	struct io io;
+	long result;
+
+	green__io_start(&io, fd, EPOLLIN, 0);
+	for (;;) {
+		result = read_attempt(fd, vector, count);
+		if (result != -EAGAIN)
+			break;
+		result = green__io_wait(&io);
+		if (result)
+			break;
+	}
+	green__io_end(&io);
+	/* epoll refuses what never blocks, so the plain call is safe. */
+	return result == -EPERM ? sys_call(SYS_readv, fd, vector, count) : result;
+}
+
+long green__readv(int fd, const struct iovec *vector, int count)
+{
+	long size = green__iov_size(vector, count);
+	int kind = green__descriptor_kind(fd);
+	struct msghdr message = { .msg_iov = (struct iovec *)vector, .msg_iovlen = (size_t)(count > 0 ? count : 0) };
+
+	if (kind < 0 || size <= 0 || kind == DESCRIPTOR_FILE)
+		return sys_call(SYS_readv, fd, vector, count);
+	if (kind == DESCRIPTOR_POLLED)
+		return read_polled(fd, vector, count);
+	return green__recvmsg(fd, &message, 0);
+}
+
+long green__read(int fd, void *buffer, size_t size)
+{
+	struct iovec part = { buffer, size };
+	int kind = green__descriptor_kind(fd);
+
+	/* A socket read of nothing returns 0; a receive of nothing would take a datagram. */
+	if (kind < 0 || size == 0 || kind == DESCRIPTOR_FILE)
+		return sys_call(SYS_read, fd, buffer, size);
+	if (kind == DESCRIPTOR_POLLED)
+		return read_polled(fd, &part, 1);
+	return green__recvfrom(fd, buffer, size, 0, NULL, NULL);
+}
+
+/* Cut VECTOR down to what a ready pipe or tty is sure to take. */
+static int first_chunk(struct iovec *vector)
+{
+	if (vector[0].iov_len > CHUNK)
+		vector[0].iov_len = CHUNK;
+	return 1;
+}
+
+static long write_attempt(int fd, struct iovec *vector, int count, size_t left)
+{
+	long result = sys_call(SYS_pwritev2, fd, vector, count, -1, -1, RWF_NOWAIT);
+
+	green__current->flow->stats->io_calls++;
+	if (!nowait_refused(result))
+		return result;
+	if (!green__io_ready(fd, POLLOUT))
+		return -EAGAIN;
+	if (left > CHUNK)
+		count = first_chunk(vector);
+	return sys_call(SYS_writev, fd, vector, count);
+}
+
+static long write_polled(int fd, const struct iovec *vector, int count, size_t size)
+{
+	struct iovec window[WINDOW];
+	struct io io;
+	size_t done = 0;
+	long result = 0;
+
+	green__io_start(&io, fd, EPOLLOUT, 0);
+	while (done < size) {
+		int parts = green__iov_window(vector, count, done, window, WINDOW);
+
+		result = write_attempt(fd, window, parts, size - done);
+		if (result >= 0)
+			done += (size_t)result;
+		else if (result != -EAGAIN)
+			break;
+		else if (done && green__descriptor_nonblocking(fd))
+			break;
+		else if ((result = green__io_wait(&io)))
+			break;
+	}
+	green__io_end(&io);
+	if (result == -EPERM && !done)
+		return sys_call(SYS_writev, fd, vector, count);
+	return done ? (long)done : result;
+}
+
+long green__writev(int fd, const struct iovec *vector, int count)
+{
+	long size = green__iov_size(vector, count);
+	int kind = green__descriptor_kind(fd);
+	struct msghdr message = { .msg_iov = (struct iovec *)vector, .msg_iovlen = (size_t)(count > 0 ? count : 0) };
+
+	if (kind < 0 || size <= 0 || kind == DESCRIPTOR_FILE)
+		return sys_call(SYS_writev, fd, vector, count);
+	if (kind == DESCRIPTOR_POLLED)
+		return write_polled(fd, vector, count, (size_t)size);
+	return green__sendmsg(fd, &message, 0);
+}
+
+long green__write(int fd, const void *buffer, size_t size)
+{
+	struct iovec part = { (void *)buffer, size };
+	int kind = green__descriptor_kind(fd);
+
+	if (kind < 0 || size == 0 || size > SSIZE_MAX || kind == DESCRIPTOR_FILE)
+		return sys_call(SYS_write, fd, buffer, size);
+	if (kind == DESCRIPTOR_POLLED)
+		return write_polled(fd, &part, 1, size);
+	return green__sendto(fd, buffer, size, 0, NULL, 0);
+}
+
+ssize_t green_read(int fd, void *buffer, size_t size)
+{
+	return green__hub() ? sys_result(green__read(fd, buffer, size)) : -1;
+}
+
+ssize_t green_readv(int fd, const struct iovec *vector, int count)
+{
+	return green__hub() ? sys_result(green__readv(fd, vector, count)) : -1;
+}
+
+ssize_t green_write(int fd, const void *buffer, size_t size)
+{
+	return green__hub() ? sys_result(green__write(fd, buffer, size)) : -1;
+}
+
+ssize_t green_writev(int fd, const struct iovec *vector, int count)
+{
+	return green__hub() ? sys_result(green__writev(fd, vector, count)) : -1;
+}
+
+int green_close(int fd)
+{
+	struct hub *hub = green__hub();
+
+	if (!hub)
+		return -1;
+	if (green__loop_owns(&hub->loop, fd)) {
+		errno = EBADF;
+		return -1;
+	}
+	green__fd_closing(hub, fd);
+	green__descriptor_forget(fd);
+	return (int)sys_result(sys_call(SYS_close, fd));
+}
+
+int green_pipe2(int fds[2], int flags)
+{
+	long result = sys_call(SYS_pipe2, fds, flags);
+
+	for (int i = 0; !result && i < 2; i++)
+		green__descriptor_made(fds[i], DESCRIPTOR_POLLED, flags & O_NONBLOCK);
+	return (int)sys_result(result);
+}

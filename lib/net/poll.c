@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* poll.c - poll and select: the kernel polls, the greenlet waits */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "green/io.h"
+#include "hub/descriptor.h"
+#include "hub/task.h"
+#include "net/io.h"
+
+enum {
+	FEW = 8,                /* descriptors that need no memory of their own */
+	SET_BYTES_MAX = 131072, /* of one select bitmap: a million descriptors */
+};
+
+#define LOOK_AGAIN (5 * NS_PER_MS) /* where epoll cannot tell */
+
+static long poll_now(struct pollfd *fds, nfds_t count)
+{
+	struct timespec zero = { 0, 0 };
+
+	green__current->flow->stats->io_calls++;
+	return sys_call(SYS_ppoll, fds, count, &zero, NULL, 8);
+}
+
+/* What can change later; files are what they are. */
+static size_t waits_fill(struct fd_wait *waits, const struct pollfd *fds, nfds_t count)
+{
+	size_t used = 0;
+
+	for (nfds_t i = 0; i < count; i++) {
+		if (fds[i].fd < 0 || green__descriptor_kind(fds[i].fd) == DESCRIPTOR_FILE)
+			continue;
+		waits[used].fd = fds[i].fd;
+		waits[used].events = (uint32_t)(unsigned short)fds[i].events;
+		waits[used++].takes = false;
+	}
+	return used;
+}
+
+static void waits_free(struct fd_wait **waits)
+{
+	free(*waits);
+}
+
+/* Wait until one of FDS may have changed.  Forced unwinding may pass through, hence the clean-up attribute. */
+static int poll_wait(struct hub *hub, const struct pollfd *fds, nfds_t count, int64_t deadline)
+{
+	struct fd_wait few[FEW];
+	__attribute__((cleanup(waits_free))) struct fd_wait *many = NULL;
+	struct fd_wait *waits = few;
+	int error;
+
+	if (count > FEW) {
+		waits = many = malloc(count * sizeof(*waits));
+		if (!many)
+			return -ENOMEM;
+	}
+	count = waits_fill(waits, fds, count);
+	error = green__fd_wait_many(hub, waits, count, deadline, WAIT_INTERRUPTIBLE);
+	if (error == -EPERM) {
+		int64_t soon = clock_after(LOOK_AGAIN);
+
+		error = green__sleep(hub, soon < deadline ? soon : deadline, WAIT_INTERRUPTIBLE);
+	}
+	return error;
+}
+
+long green__poll(struct pollfd *fds, nfds_t count, int64_t deadline)
+{
+	struct hub *hub = green__current->flow->hub;
+	long ready;
+	int error;
+
+	for (;;) {
+		ready = poll_now(fds, count);
+		if (ready || deadline == 0 || (deadline != CLOCK_NEVER && clock_now() >= deadline))
+			break;
+		error = poll_wait(hub, fds, count, deadline);
+		/* A closed descriptor shows as POLLNVAL at the next look. */
+		if (error && error != -ETIMEDOUT && error != -EBADF && !(error == -EINTR && green__interrupted(false)))
+			return error;
+	}
+	if (++green__current->burst >= FEW * FEW)
+		green__yield(hub);
+	return ready;
+}
+
+static size_t set_bytes(int count)
+{
+	return ((size_t)count + 63) / 64 * 8;
+}
+
+static bool set_has(const fd_set *set, int fd)
+{
+	return set && (((const unsigned long *)(const void *)set)[fd / 64] >> (fd % 64) & 1);
+}
+
+/* The descriptors of all sets as poll wants them; their number. */
+static nfds_t sets_to_poll(int count, const fd_set *read, const fd_set *write, const fd_set *except, struct pollfd *fds)
+{
+	nfds_t used = 0;
+
+	for (int fd = 0; fd < count; fd++) {
+		int events = (set_has(read, fd) ? POLLIN : 0) | (set_has(write, fd) ? POLLOUT : 0) |
+			     (set_has(except, fd) ? POLLPRI : 0);
+
+		if (!events)
+			continue;
+		if (fds) {
+			fds[used].fd = fd;
+			fds[used].events = (short)events;
+		}
+		used++;
+	}
+	return used;
+}
+
+/* What one select needs besides its arguments. */
+struct selection {
+	int count;
+	fd_set *sets[3];
+	void *asked; /* copies of the sets, one after the other */
+	struct pollfd *fds;
+	nfds_t used;
+};
+
+static void selection_free(struct selection *selection)
+{
+	free(selection->asked);
+	free(selection->fds);
+}
+
+static int selection_fill(struct selection *selection)
+{
+	size_t bytes = set_bytes(selection->count);
+
+	selection->used = sets_to_poll(selection->count, selection->sets[0], selection->sets[1], selection->sets[2], NULL);
+	selection->asked = malloc(3 * bytes + 1);
+	selection->fds = malloc((selection->used + 1) * sizeof(*selection->fds));
+	if (!selection->asked || !selection->fds)
+		return -ENOMEM;
+	sets_to_poll(selection->count, selection->sets[0], selection->sets[1], selection->sets[2], selection->fds);
+	for (size_t i = 0; i < 3; i++) {
+		if (selection->sets[i])
+			memcpy((char *)selection->asked + i * bytes, selection->sets[i], bytes);
+	}
+	return 0;
+}
+
+/* One look by the kernel; the sets are filled in with what was asked first. */
+static long select_now(struct selection *selection)
+{
+	size_t bytes = set_bytes(selection->count);
+	struct timespec zero = { 0, 0 };
+
+	for (size_t i = 0; i < 3; i++) {
+		if (selection->sets[i])
+			memcpy(selection->sets[i], (char *)selection->asked + i * bytes, bytes);
+	}
+	green__current->flow->stats->io_calls++;
+	return sys_call(SYS_pselect6, selection->count, selection->sets[0], selection->sets[1], selection->sets[2], &zero, NULL);
+}
+
+long green__select(int count, fd_set *read, fd_set *write, fd_set *except, int64_t deadline)
+{
+	__attribute__((cleanup(selection_free))) struct selection selection = { count, { read, write, except }, NULL, NULL, 0 };
+	struct hub *hub = green__current->flow->hub;
+	long ready;
+	int error;
+
+	if (count < 0 || set_bytes(count) > SET_BYTES_MAX)
+		return -EINVAL;
+	error = selection_fill(&selection);
+	if (error)
+		return error;
+	for (;;) {
+		ready = select_now(&selection);
+		if (ready || deadline == 0 || (deadline != CLOCK_NEVER && clock_now() >= deadline))
+			return ready;
+		error = poll_wait(hub, selection.fds, selection.used, deadline);
+		if (error && error != -ETIMEDOUT && error != -EBADF && !(error == -EINTR && green__interrupted(false)))
+			return error;
+	}
+}
+
+int green_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+	if (!green__hub())
+		return -1;
+	return (int)sys_result(green__poll(fds, count, timeout_ms ? clock_after_ms(timeout_ms) : 0));
+}
+
+int green_select(int count, fd_set *read, fd_set *write, fd_set *except, struct timeval *timeout)
+{
+	struct timespec time = { 0, 0 };
+	int64_t deadline = CLOCK_NEVER;
+	long result;
+
+	if (!green__hub())
+		return -1;
+	if (timeout) {
+		time.tv_sec = timeout->tv_sec + timeout->tv_usec / 1000000;
+		time.tv_nsec = timeout->tv_usec % 1000000 * 1000;
+		if (timeout->tv_usec < 0 || !clock_valid(&time))
+			return (int)sys_result(-EINVAL);
+		deadline = clock_after(clock_from_timespec(&time));
+	}
+	result = green__select(count, read, write, except, deadline);
+	if (timeout) {
+		time = clock_to_timespec(deadline - clock_now());
+		timeout->tv_sec = time.tv_sec;
+		timeout->tv_usec = time.tv_nsec / 1000;
+	}
+	return (int)sys_result(result);
+}
+
+int green_wait_fd(int fd, int events, int timeout_ms)
+{
+	short wanted = (short)((events & GREEN_READ ? POLLIN : 0) | (events & GREEN_WRITE ? POLLOUT : 0));
+	struct pollfd pollfd = { .fd = fd, .events = wanted };
+	long ready;
+
+	if (!wanted || (events & ~(GREEN_READ | GREEN_WRITE)))
+		return (int)sys_result(-EINVAL);
+	if (fd < 0)
+		return (int)sys_result(-EBADF);
+	if (!green__hub())
+		return -1;
+	ready = green__poll(&pollfd, 1, timeout_ms ? clock_after_ms(timeout_ms) : 0);
+	if (ready == 0)
+		ready = -ETIMEDOUT;
+	if (ready > 0 && (pollfd.revents & POLLNVAL))
+		ready = -EBADF;
+	if (ready < 0)
+		return (int)sys_result(ready);
+	if (pollfd.revents & (POLLERR | POLLHUP))
+		return events;
+	return (pollfd.revents & POLLIN ? GREEN_READ : 0) | (pollfd.revents & POLLOUT ? GREEN_WRITE : 0);
+}

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: MIT */
+/* socket.c - receive, send, accept, connect: try first, and park only after EAGAIN */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "base/sys.h"
+#include "green/socket.h"
+#include "hub/descriptor.h"
+#include "hub/task.h"
+#include "hub/worker.h"
+#include "net/io.h"
+
+enum { WINDOW = 64 };
+
+#define PEEK_AGAIN (1 * NS_PER_MS)
+
+/* These never wait for data of the ordinary kind. */
+#define SPECIAL_FLAGS (MSG_OOB | MSG_ERRQUEUE)
+
+static bool is_stream(int kind)
+{
+	return kind == DESCRIPTOR_TCP || kind == DESCRIPTOR_STREAM;
+}
+
+/* One receive of the message form; what the kernel may write to is as it was if it has to be repeated. */
+static long recvmsg_attempt(struct io *io, struct msghdr *message, int flags)
+{
+	struct msghdr before = *message;
+	long result = sys_call(SYS_recvmsg, io->fd, message, flags | MSG_DONTWAIT);
+
+	io->hub->flow->stats->io_calls++;
+	if (result == -EAGAIN)
+		*message = before;
+	return result;
+}
+
+void green__descriptors_received(struct msghdr *message)
+{
+	for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
+		size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		int fd;
+
+		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < count; i++) {
+			memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
+			green__descriptor_forget(fd);
+		}
+	}
+}
+
+void green__descriptors_sent(const struct msghdr *message)
+{
+	struct msghdr *mutable = (struct msghdr *)message;
+
+	for (struct cmsghdr *part = CMSG_FIRSTHDR(mutable); part; part = CMSG_NXTHDR(mutable, part)) {
+		size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		int fd;
+
+		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < count; i++) {
+			memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
+			green__descriptor_shared(fd);
+		}
+	}
+}
+
+/* MSG_PEEK with MSG_WAITALL: nothing is taken, so more bytes can only be waited for by looking again. */
+static bool peek_again(struct io *io, int flags, size_t got, size_t wanted)
+{
+	if (!(flags & MSG_PEEK) || !(flags & MSG_WAITALL) || got == 0 || got >= wanted || io->dontwait)
+		return false;
+	if (green__descriptor_nonblocking(io->fd) || green__io_ready(io->fd, POLLRDHUP))
+		return false;
+	return green__sleep(io->hub, clock_after(PEEK_AGAIN), WAIT_INTERRUPTIBLE) == 0 || green__interrupted(true);
+}
+
+static long receive_some(struct io *io, struct msghdr *message, int flags, size_t wanted)
+{
+	long result;
+
+	/* After a short read of plain TCP the probe would only say EAGAIN. */
+	if (!io->dontwait && green__fd_drained(io->hub, io->fd) && !green__descriptor_nonblocking(io->fd)) {
+		result = green__io_wait(io);
+		if (result)
+			return result;
+	}
+	for (;;) {
+		result = recvmsg_attempt(io, message, flags);
+		if (result >= 0 && peek_again(io, flags, (size_t)result, wanted))
+			continue;
+		if (result != -EAGAIN)
+			return result;
+		result = green__io_wait(io);
+		if (result)
+			return result;
+	}
+}
+
+static bool plain_read(int flags)
+{
+	return !(flags & (MSG_PEEK | MSG_WAITALL | SPECIAL_FLAGS | MSG_TRUNC));
+}
+
+/* The rest of a MSG_WAITALL; GOT bytes are there, and whatever happens they are returned. */
+static size_t receive_rest(struct io *io, const struct msghdr *message, int flags, size_t got, size_t wanted)
+{
+	struct iovec window[WINDOW];
+	struct msghdr rest = { .msg_iov = window };
+
+	while (got < wanted) {
+		long result;
+
+		rest.msg_iovlen = (size_t)green__iov_window(message->msg_iov, (int)message->msg_iovlen, got, window, WINDOW);
+		result = receive_some(io, &rest, flags & ~MSG_WAITALL, wanted - got);
+		if (result <= 0)
+			break;
+		got += (size_t)result;
+	}
+	return got;
+}
+
+static long receive(int fd, struct msghdr *message, int flags, size_t wanted)
+{
+	struct io io;
+	int kind = green__descriptor_kind(fd);
+	bool all = (flags & MSG_WAITALL) && !(flags & (MSG_PEEK | SPECIAL_FLAGS)) && is_stream(kind);
+	long result;
+
+	green__io_start(&io, fd, EPOLLIN, SO_RCVTIMEO);
+	io.dontwait = flags & (MSG_DONTWAIT | SPECIAL_FLAGS);
+	if (all)
+		flags &= ~MSG_WAITALL;
+	result = receive_some(&io, message, flags, wanted);
+	if (result > 0 && (size_t)result < wanted) {
+		if (kind == DESCRIPTOR_TCP && plain_read(flags))
+			green__fd_set_drained(io.hub, fd);
+		if (all && !io.dontwait)
+			result = (long)receive_rest(&io, message, flags, (size_t)result, wanted);
+	}
+	green__io_end(&io);
+	return result;
+}
+
+long green__recvmsg(int fd, struct msghdr *message, int flags)
+{
+	long wanted = message->msg_iovlen > IOV_MAX ? -EMSGSIZE : green__iov_size(message->msg_iov, (int)message->msg_iovlen);
+	long result;
+
+	/* What makes no sense, the kernel refuses in its own words. */
+	if (wanted < 0)
+		return sys_call(SYS_recvmsg, fd, message, flags | MSG_DONTWAIT);
+	result = receive(fd, message, flags, (size_t)wanted);
+	if (result >= 0 && message->msg_controllen)
+		green__descriptors_received(message);
+	return result;
+}
+
+/* The hot path: no address, no flags that need thought, so the plain system call does. */
+static long receive_plain(int fd, void *buffer, size_t size, int flags)
+{
+	struct io io;
+	long result = -EAGAIN;
+
+	green__io_start(&io, fd, EPOLLIN, SO_RCVTIMEO);
+	io.dontwait = flags & MSG_DONTWAIT;
+	if (io.dontwait || !green__fd_drained(io.hub, fd) || green__descriptor_nonblocking(fd))
+		goto attempt;
+	for (;;) {
+		result = green__io_wait(&io);
+		if (result)
+			break;
+attempt:
+		result = sys_call(SYS_recvfrom, fd, buffer, size, flags | MSG_DONTWAIT, NULL, NULL);
+		io.hub->flow->stats->io_calls++;
+		if (result != -EAGAIN)
+			break;
+	}
+	if (result > 0 && (size_t)result < size && green__descriptor_kind(fd) == DESCRIPTOR_TCP)
+		green__fd_set_drained(io.hub, fd);
+	green__io_end(&io);
+	return result;
+}
+
+long green__recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length)
+{
+	struct iovec part = { buffer, size };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_name = address };
+	long result;
+
+	if (!address && !(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)))
+		return receive_plain(fd, buffer, size, flags);
+	if (address && length)
+		message.msg_namelen = *length;
+	result = receive(fd, &message, flags, size);
+	if (result >= 0 && address && length)
+		*length = message.msg_namelen;
+	return result;
+}
+
+/* A stream takes everything, piece by piece; control data goes with the first piece. */
+static long send_stream(struct io *io, const struct msghdr *message, int flags, size_t size)
+{
+	struct iovec window[WINDOW];
+	struct msghdr rest = *message;
+	size_t done = 0;
+	long result;
+
+	rest.msg_iov = window;
+	do {
+		rest.msg_iovlen = (size_t)green__iov_window(message->msg_iov, (int)message->msg_iovlen, done, window, WINDOW);
+		result = sys_call(SYS_sendmsg, io->fd, &rest, flags | MSG_DONTWAIT);
+		io->hub->flow->stats->io_calls++;
+		if (result >= 0) {
+			done += (size_t)result;
+			rest.msg_control = NULL;
+			rest.msg_controllen = 0;
+		} else if (result != -EAGAIN || (result = green__io_wait(io))) {
+			break;
+		}
+	} while (done < size);
+	return done ? (long)done : result;
+}
+
+static long send_message(struct io *io, const struct msghdr *message, int flags)
+{
+	long result;
+
+	for (;;) {
+		result = sys_call(SYS_sendmsg, io->fd, message, flags | MSG_DONTWAIT);
+		io->hub->flow->stats->io_calls++;
+		if (result != -EAGAIN)
+			return result;
+		result = green__io_wait(io);
+		if (result)
+			return result;
+	}
+}
+
+long green__sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	struct io io;
+	long size = message->msg_iovlen > IOV_MAX ? -EMSGSIZE : green__iov_size(message->msg_iov, (int)message->msg_iovlen);
+	long result;
+
+	if (size < 0)
+		return sys_call(SYS_sendmsg, fd, message, flags | MSG_DONTWAIT);
+	if (message->msg_controllen)
+		green__descriptors_sent(message);
+	green__io_start(&io, fd, EPOLLOUT, SO_SNDTIMEO);
+	io.dontwait = flags & MSG_DONTWAIT;
+	if (is_stream(green__descriptor_kind(fd)))
+		result = send_stream(&io, message, flags, (size_t)size);
+	else
+		result = send_message(&io, message, flags);
+	green__io_end(&io);
+	return result;
+}
+
+long green__sendto(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address, socklen_t length)
+{
+	struct iovec part = { (void *)buffer, size };
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_name = (void *)address, .msg_namelen = address ? length : 0,
+	};
+	long result = sys_call(SYS_sendto, fd, buffer, size, flags | MSG_DONTWAIT, address, length);
+
+	green__current->flow->stats->io_calls++;
+	/* Nearly always the first attempt takes all; datagrams are taken whole or not at all. */
+	if (result == (long)size || (result < 0 && result != -EAGAIN) || (flags & MSG_DONTWAIT)) {
+		if (++green__current->burst >= 64)
+			green__yield(green__current->flow->hub);
+		return result;
+	}
+	if (result < 0)
+		return green__sendmsg(fd, &message, flags);
+	if (green__descriptor_nonblocking(fd) || !is_stream(green__descriptor_kind(fd)))
+		return result;
+	part.iov_base = (char *)part.iov_base + result;
+	part.iov_len -= (size_t)result;
+	message.msg_name = NULL;
+	message.msg_namelen = 0;
+	size = (size_t)result;
+	result = green__sendmsg(fd, &message, flags);
+	return result > 0 ? (long)size + result : (long)size;
+}
+
+/* The arguments of an accept or connect that a worker has to make. */
+struct socket_call {
+	int fd, flags;
+	struct sockaddr *address;
+	socklen_t *length;
+	const struct sockaddr *to;
+	socklen_t to_length;
+};
+
+static long accept_run(void *arg)
+{
+	struct socket_call *call = arg;
+
+	return sys_call(SYS_accept4, call->fd, call->address, call->length, call->flags);
+}
+
+static long connect_run(void *arg)
+{
+	struct socket_call *call = arg;
+
+	return sys_call(SYS_connect, call->fd, call->to, call->to_length);
+}
+
+/* Readiness is certain only while nobody else can take the connection; otherwise the plain call might block. */
+static long accept_attempt(struct io *io, struct socket_call *call)
+{
+	bool alone = green__descriptor_private(green__descriptor(io->fd));
+	long result;
+
+	io->hub->flow->stats->io_calls++;
+	if (green__descriptor_nonblocking(io->fd))
+		return accept_run(call);
+	if (!green__io_ready(io->fd, POLLIN))
+		return -EAGAIN;
+	if (alone || green__work(io->hub, accept_run, call, &result))
+		return accept_run(call);
+	return result;
+}
+
+void green__accepted(int listener, int fd, int flags)
+{
+	int kind = green__descriptor_kind(listener);
+	struct descriptor *descriptor = green__descriptor(listener);
+
+	green__descriptor_made(fd, kind == DESCRIPTOR_TCP ? DESCRIPTOR_TCP : DESCRIPTOR_UNCLASSIFIED, flags & SOCK_NONBLOCK);
+	/* A connection inherits its listener's timeouts. */
+	if (!green__descriptor_private(descriptor) || (descriptor->flags & DESCRIPTOR_TIMEOUTS))
+		green__descriptor_option_set(fd, SOL_SOCKET, SO_RCVTIMEO);
+}
+
+long green__accept(int fd, struct sockaddr *address, socklen_t *length, int flags)
+{
+	struct socket_call call = { .fd = fd, .flags = flags, .address = address, .length = length };
+	struct io io;
+	long result;
+
+	green__io_start(&io, fd, EPOLLIN, SO_RCVTIMEO);
+	for (;;) {
+		result = accept_attempt(&io, &call);
+		if (result != -EAGAIN)
+			break;
+		result = green__io_wait(&io);
+		if (result)
+			break;
+	}
+	if (result >= 0)
+		green__accepted(fd, (int)result, flags);
+	green__io_end(&io);
+	return result;
+}
+
+static void set_nonblocking(int fd, int on)
+{
+	sys_call(SYS_ioctl, fd, FIONBIO, &on);
+}
+
+/* The connection is under way: its end shows as writable, and then SO_ERROR tells. */
+static long connect_finish(struct io *io)
+{
+	int error = 0;
+	socklen_t length = sizeof(error);
+	long result = green__io_wait(io);
+
+	if (result == -EAGAIN)
+		return -EINPROGRESS;
+	if (result)
+		return result;
+	result = sys_call(SYS_getsockopt, io->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+	if (result)
+		return result;
+	/* A wait that was interrupted and restarted may come back before the end. */
+	if (!error && !green__io_ready(io->fd, POLLOUT))
+		return connect_finish(io);
+	return -error;
+}
+
+static long connect_work(struct io *io, struct socket_call *call)
+{
+	long result;
+
+	return green__work(io->hub, connect_run, call, &result) ? connect_run(call) : result;
+}
+
+long green__connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+	struct socket_call call = { .fd = fd, .to = address, .to_length = length };
+	int kind = green__descriptor_kind(fd);
+	struct io io;
+	long result;
+
+	if (kind < 0 || !is_stream(kind) || green__descriptor_nonblocking(fd))
+		return connect_run(&call);
+	green__io_start(&io, fd, EPOLLOUT, SO_SNDTIMEO);
+	/* Only where nobody else can see it, O_NONBLOCK is set for the moment of the call. */
+	if (!green__descriptor_private(green__descriptor(fd)))
+		return connect_work(&io, &call);
+	set_nonblocking(fd, 1);
+	result = connect_run(&call);
+	set_nonblocking(fd, 0);
+	io.hub->flow->stats->io_calls += 3;
+	if (result == -EINPROGRESS || result == -EALREADY)
+		result = connect_finish(&io);
+	else if (result == -EAGAIN)
+		result = connect_work(&io, &call); /* the listener's backlog is full, which a local socket cannot be polled for */
+	green__io_end(&io);
+	return result;
+}
+
+static enum descriptor_kind made_kind(int domain, int type, int protocol)
+{
+	if ((type & 0xf) != SOCK_STREAM)
+		return DESCRIPTOR_DATAGRAM;
+	if ((domain == AF_INET || domain == AF_INET6) && (protocol == 0 || protocol == 6))
+		return DESCRIPTOR_TCP;
+	return DESCRIPTOR_STREAM;
+}
+
+int green_socket(int domain, int type, int protocol)
+{
+	long fd = sys_call(SYS_socket, domain, type, protocol);
+
+	if (fd >= 0)
+		green__descriptor_made((int)fd, made_kind(domain, type, protocol), type & SOCK_NONBLOCK);
+	return (int)sys_result(fd);
+}
+
+int green_socketpair(int domain, int type, int protocol, int fds[2])
+{
+	long result = sys_call(SYS_socketpair, domain, type, protocol, fds);
+
+	for (int i = 0; !result && i < 2; i++)
+		green__descriptor_made(fds[i], made_kind(domain, type, protocol), type & SOCK_NONBLOCK);
+	return (int)sys_result(result);
+}
+
+int green_accept(int fd, struct sockaddr *address, socklen_t *length)
+{
+	return green_accept4(fd, address, length, 0);
+}
+
+int green_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+{
+	return green__hub() ? (int)sys_result(green__accept(fd, address, length, flags)) : -1;
+}
+
+int green_connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+	return green__hub() ? (int)sys_result(green__connect(fd, address, length)) : -1;
+}
+
+int green_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+	long result = sys_call(SYS_setsockopt, fd, level, name, value, length);
+
+	if (result == 0)
+		green__descriptor_option_set(fd, level, name);
+	return (int)sys_result(result);
+}
+
+ssize_t green_recv(int fd, void *buffer, size_t size, int flags)
+{
+	return green_recvfrom(fd, buffer, size, flags, NULL, NULL);
+}
+
+ssize_t green_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length)
+{
+	return green__hub() ? sys_result(green__recvfrom(fd, buffer, size, flags, address, length)) : -1;
+}
+
+ssize_t green_recvmsg(int fd, struct msghdr *message, int flags)
+{
+	return green__hub() ? sys_result(green__recvmsg(fd, message, flags)) : -1;
+}
+
+ssize_t green_send(int fd, const void *buffer, size_t size, int flags)
+{
+	return green_sendto(fd, buffer, size, flags, NULL, 0);
+}
+
+ssize_t green_sendto(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address, socklen_t length)
+{
+	return green__hub() ? sys_result(green__sendto(fd, buffer, size, flags, address, length)) : -1;
+}
+
+ssize_t green_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	return green__hub() ? sys_result(green__sendmsg(fd, message, flags)) : -1;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * context.h - the two calls that a CPU, or libc, supplies: make a context, swap two
+ *
+ * The contract has swapcontext's shape.  What a backend promises:
+ *   - the registers that the ABI makes callee-saved, mxcsr and the x87 control
+ *     word belong to the context; they are saved by swap and restored by it;
+ *   - the signal mask belongs to the kernel thread and is not switched;
+ *   - the stack pointer points into a valid stack at every instruction, since a
+ *     signal may land on any of them;
+ *   - unwinders can walk from a suspended context to its first function, where
+ *     the walk ends.
+ * Nothing here knows greenlets, thread-local storage or errno: see greenlet.c.
+ */
+#ifndef GREEN_SWITCH_CONTEXT_H
+#define GREEN_SWITCH_CONTEXT_H
+
+#include <stddef.h>
+
+#ifdef GREEN_CONTEXT_UCONTEXT
+#include <ucontext.h>
+
+struct context {
+	ucontext_t saved;
+};
+
+#define CONTEXT_NAME "ucontext"
+#else
+
+/* context_x86_64.S knows the offset of SP. */
+struct context {
+	void *sp; /* of the frame that swap left on the suspended stack */
+};
+
+#define CONTEXT_NAME "native"
+#endif
+
+/*
+ * green__context_make - prepare CONTEXT so that the first swap to it calls ENTRY(ARG)
+ *
+ * ENTRY runs on the SIZE bytes at LOW and must never return.  The memory stays
+ * the caller's.
+ */
+void green__context_make(struct context *context, void *low, size_t size, void (*entry)(void *), void *arg);
+
+/* green__context_swap - save the caller in FROM and go on in TO; returns when somebody swaps back */
+void green__context_swap(struct context *from, struct context *to);
+
+#endif

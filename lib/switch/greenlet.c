@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/* greenlet.c - create, switch with a value, parent, end */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "base/sys.h"
+#include "switch/greenlet.h"
+#include "switch/overflow.h"
+#include "switch/thread_pointer.h"
+
+/*
+ * A compiler may keep the address of a thread-local, errno's above all, over a
+ * call.  Whoever switches must therefore reach them through functions that it
+ * cannot look into.
+ */
+__thread struct greenlet *green__current;
+
+static GREEN_NOINLINE void current_set(struct greenlet *greenlet)
+{
+	green__current = greenlet;
+}
+
+static GREEN_NOINLINE int errno_load(void)
+{
+	return errno;
+}
+
+static GREEN_NOINLINE void errno_store(int value)
+{
+	errno = value;
+}
+
+/* glibc's way to run code when a thread ends; unlike a key's destructor it passes no function that a shim replaces. */
+extern int __cxa_thread_atexit_impl(void (*function)(void *), void *arg, void *dso) __attribute__((weak));
+extern void *__dso_handle __attribute__((visibility("hidden")));
+
+void green__hub_destroy(struct flow *flow);
+
+static void flow_destroy(void *arg)
+{
+	struct flow *flow = arg;
+
+	if (flow->hub)
+		green__hub_destroy(flow);
+	current_set(NULL);
+	green__overflow_unwatch(flow->signal_stack);
+	free(flow);
+}
+
+static void greenlet_init(struct greenlet *greenlet, struct flow *flow, enum greenlet_kind kind)
+{
+	greenlet->flow = flow;
+	greenlet->kind = kind;
+	greenlet->thread_pointer = flow->thread_pointer;
+	greenlet->id = flow->last_id++;
+	list_init(&greenlet->ready);
+	list_init(&greenlet->joiners);
+	list_append(&flow->all, &greenlet->all);
+	flow->living++;
+}
+
+static struct flow *flow_create(void)
+{
+	struct flow *flow = calloc(1, sizeof(*flow));
+
+	if (!flow)
+		return NULL;
+	green__thread_pointer_init();
+	flow->thread_pointer = thread_pointer_read();
+	flow->stack_size = STACK_SIZE_DEFAULT;
+	flow->stats = &flow->own_stats;
+	list_init(&flow->all);
+	greenlet_init(&flow->main, flow, GREENLET_MAIN);
+	flow->main.state = GREENLET_ACTIVE;
+	strcpy(flow->main.name, "main");
+	sanitizer_main(&flow->main.sanitizer);
+	current_set(&flow->main);
+	/* The process's first thread ends with the process, when there is nothing left to tidy up for. */
+	if (__cxa_thread_atexit_impl && sys_call(SYS_gettid) != sys_call(SYS_getpid))
+		__cxa_thread_atexit_impl(flow_destroy, flow, &__dso_handle);
+	flow->signal_stack = green__overflow_watch();
+	return flow;
+}
+
+struct flow *green__flow(void)
+{
+	return likely(green__current) ? green__current->flow : flow_create();
+}
+
+/* Run by whoever arrives on a stack: finish what could not be done on the one just left. */
+static void arrive(struct greenlet *self)
+{
+	struct flow *flow = self->flow;
+	struct greenlet *corpse = flow->corpse;
+
+	sanitizer_arrive(&self->sanitizer, &flow->previous->sanitizer);
+	flow->critical = self->critical;
+	errno_store(self->saved_errno);
+	if (unlikely(corpse != NULL)) {
+		flow->corpse = NULL;
+		green__greenlet_release(corpse);
+	}
+}
+
+static void install(struct flow *flow, struct greenlet *to)
+{
+	if (to->thread_pointer != flow->thread_pointer && to->thread_pointer) {
+		flow->thread_pointer = to->thread_pointer;
+		thread_pointer_write(to->thread_pointer);
+	}
+	current_set(to);
+}
+
+void *green__greenlet_switch(struct greenlet *to, void *value)
+{
+	struct greenlet *from = green__current;
+	struct flow *flow = from->flow;
+
+	to->value = value;
+	from->saved_errno = errno_load();
+	from->critical = flow->critical;
+	flow->critical = 1;
+	flow->stats->switches++;
+	flow->previous = from;
+	sanitizer_leave(&from->sanitizer, &to->sanitizer, from->state == GREENLET_DEAD);
+	install(flow, to);
+	green__context_swap(&from->context, &to->context);
+	arrive(from);
+	return from->value;
+}
+
+static void greenlet_start(void *arg)
+{
+	struct greenlet *self = arg;
+
+	arrive(self);
+	self->state = GREENLET_ACTIVE;
+	self->scheduled = false;
+	critical_leave(self->flow);
+	green__greenlet_finish(self->function(self->kind == GREENLET_TASK ? self->argument : self->value));
+}
+
+struct greenlet *green__greenlet_create(struct flow *flow, struct stack *stack, void *(*function)(void *),
+					struct greenlet *parent)
+{
+	uintptr_t place = ((uintptr_t)stack - sizeof(struct greenlet)) & ~(uintptr_t)63;
+	struct greenlet *greenlet = (struct greenlet *)place;
+	size_t size = place - (uintptr_t)stack->low;
+
+	memset(greenlet, 0, sizeof(*greenlet));
+	critical_enter(flow);
+	greenlet_init(greenlet, flow, GREENLET_RAW);
+	greenlet->stack = stack;
+	greenlet->function = function;
+	greenlet->parent = parent;
+	greenlet->critical = 1;
+	sanitizer_create(&greenlet->sanitizer, stack->low, size);
+	green__context_make(&greenlet->context, stack->low, size, greenlet_start, greenlet);
+	critical_leave(flow);
+	return greenlet;
+}
+
+/* Only greenlets of green_create are counted: a task's parent is the hub, which outlives it. */
+static void parent_change(struct greenlet *greenlet, struct greenlet *parent)
+{
+	if (greenlet->parent)
+		greenlet->parent->children--;
+	if (parent)
+		parent->children++;
+	greenlet->parent = parent;
+}
+
+/* GREENLET's memory is about to be somebody else's: whoever would end in it ends in its parent. */
+static void children_move_up(struct greenlet *greenlet)
+{
+	list_for_each(node, &greenlet->flow->all) {
+		struct greenlet *child = container_of(node, struct greenlet, all);
+
+		if (child->kind == GREENLET_RAW && child->parent == greenlet)
+			parent_change(child, greenlet->parent);
+	}
+}
+
+void green__greenlet_release(struct greenlet *greenlet)
+{
+	struct stack *stack = greenlet->stack;
+
+	if (unlikely(greenlet->children > 0))
+		children_move_up(greenlet);
+	if (greenlet->kind == GREENLET_RAW)
+		parent_change(greenlet, NULL);
+	list_remove(&greenlet->all);
+	if (greenlet->state != GREENLET_DEAD)
+		greenlet->flow->living--;
+	sanitizer_destroy(&greenlet->sanitizer, stack->low, (size_t)((char *)greenlet - stack->low));
+	if (greenlet->released)
+		greenlet->released(greenlet);
+	green__stack_release(stack);
+}
+
+static struct greenlet *nearest_living(struct greenlet *greenlet)
+{
+	while (greenlet->state == GREENLET_DEAD || greenlet->kind == GREENLET_HUB)
+		greenlet = greenlet->parent;
+	return greenlet;
+}
+
+/* Where control goes when SELF, which is dead, has nothing more to do. */
+static struct greenlet *heir_of(struct greenlet *self)
+{
+	struct greenlet *heir;
+
+	if (self->kind == GREENLET_TASK)
+		return self->flow->pick(self->flow);
+	heir = nearest_living(self->parent);
+	/* A parent that waits for something else cannot take the value; the hub goes on with whoever is ready. */
+	return heir->scheduled ? self->flow->pick(self->flow) : heir;
+}
+
+void green__greenlet_finish(void *result)
+{
+	struct greenlet *self = green__current;
+	struct flow *flow = self->flow;
+
+	critical_enter(flow);
+	self->result = result;
+	if (self->ended)
+		self->ended(self);
+	self->state = GREENLET_DEAD;
+	flow->living--;
+	if (!self->held)
+		flow->corpse = self;
+	green__greenlet_switch(heir_of(self), result);
+	__builtin_trap();
+}
+
+struct greenlet *green_create(void *(*function)(void *), struct greenlet *parent)
+{
+	struct flow *flow = green__flow();
+	struct stack *stack;
+	struct greenlet *greenlet;
+
+	if (!flow)
+		return NULL;
+	if (!function || (parent && parent->flow != flow)) {
+		errno = function ? EPERM : EINVAL;
+		return NULL;
+	}
+	stack = green__stack_take(flow->stack_size);
+	if (!stack)
+		return NULL;
+	greenlet = green__greenlet_create(flow, stack, function, NULL);
+	parent_change(greenlet, parent ? parent : green__current);
+	greenlet->thread_pointer = green__current->thread_pointer;
+	greenlet->held = true;
+	return greenlet;
+}
+
+void *green_switch(struct greenlet *target, void *value)
+{
+	struct flow *flow = green__flow();
+	int error = 0;
+
+	if (!flow)
+		return NULL;
+	if (!target || target->kind == GREENLET_HUB)
+		error = EINVAL;
+	else if (target->flow != flow)
+		error = EPERM;
+	if (error) {
+		errno = error;
+		return NULL;
+	}
+	target = nearest_living(target);
+	if (target == green__current)
+		return value;
+	if (target->scheduled) {
+		errno = EBUSY;
+		return NULL;
+	}
+	return green__greenlet_switch(target, value);
+}
+
+struct greenlet *green_current(void)
+{
+	return green__flow() ? green__current : NULL;
+}
+
+struct greenlet *green_parent(const struct greenlet *greenlet)
+{
+	return greenlet->parent;
+}
+
+int green_set_parent(struct greenlet *greenlet, struct greenlet *parent)
+{
+	int error = 0;
+
+	if (!greenlet || !parent || greenlet->kind != GREENLET_RAW)
+		error = EINVAL;
+	else if (greenlet->flow != parent->flow || greenlet->flow != green__flow())
+		error = EPERM;
+	for (struct greenlet *above = parent; !error && above; above = above->parent) {
+		if (above == greenlet)
+			error = EINVAL;
+	}
+	if (error) {
+		errno = error;
+		return -1;
+	}
+	parent_change(greenlet, parent);
+	return 0;
+}
+
+bool green_dead(const struct greenlet *greenlet)
+{
+	return greenlet->state == GREENLET_DEAD;
+}
+
+int green_destroy(struct greenlet *greenlet)
+{
+	int error = 0;
+
+	if (!greenlet)
+		return 0;
+	if (greenlet->kind == GREENLET_MAIN || greenlet->kind == GREENLET_HUB || !greenlet->held)
+		error = EINVAL;
+	else if (greenlet->flow != green__flow())
+		error = EPERM;
+	else if (greenlet->kind == GREENLET_RAW && greenlet->state == GREENLET_ACTIVE)
+		error = EBUSY;
+	if (error) {
+		errno = error;
+		return -1;
+	}
+	greenlet->held = false;
+	if (greenlet->state == GREENLET_DEAD || greenlet->kind == GREENLET_RAW)
+		green__greenlet_release(greenlet);
+	return 0;
+}
+
+int green_set_name(struct greenlet *greenlet, const char *name)
+{
+	if (!greenlet || !name) {
+		errno = EINVAL;
+		return -1;
+	}
+	snprintf(greenlet->name, sizeof(greenlet->name), "%s", name);
+	return 0;
+}
+
+const char *green_name(const struct greenlet *greenlet)
+{
+	struct greenlet *named = (struct greenlet *)greenlet;
+
+	if (!named->name[0])
+		snprintf(named->name, sizeof(named->name), "greenlet-%llu", (unsigned long long)named->id);
+	return named->name;
+}
+
+int green_set_stack_size(size_t bytes)
+{
+	struct flow *flow = green__flow();
+
+	if (!flow)
+		return -1;
+	if (bytes < STACK_SIZE_MIN || bytes > (size_t)1 << 30) {
+		errno = EINVAL;
+		return -1;
+	}
+	flow->stack_size = bytes;
+	return 0;
+}
+
+/* Nobody else survives a fork; their stacks stay mapped in the child, but nothing leads to them. */
+void green__flow_after_fork(struct flow *flow)
+{
+	struct greenlet *self = green__current;
+
+	list_init(&flow->all);
+	list_append(&flow->all, &self->all);
+	list_init(&self->joiners);
+	flow->living = 1;
+	flow->main.waiter = NULL;
+	flow->corpse = NULL;
+	flow->interrupts = 0;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * greenlet.h - a stack and a saved context with a parent; and the flow they belong to
+ *
+ * This floor never schedules: it knows no run queue, no loop and no time.  The
+ * fields of the floors above lie here too, so that a greenlet is one object; each
+ * names its owner, and nobody else touches it.
+ */
+#ifndef GREEN_SWITCH_GREENLET_H
+#define GREEN_SWITCH_GREENLET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/list.h"
+#include "green/greenlet.h"
+#include "switch/context.h"
+#include "switch/sanitizer.h"
+#include "switch/stack.h"
+
+#pragma GCC visibility push(default)
+
+enum greenlet_state {
+	GREENLET_UNSTARTED,
+	GREENLET_ACTIVE,
+	GREENLET_DEAD,
+};
+
+enum greenlet_kind {
+	GREENLET_RAW,  /* made by green_create */
+	GREENLET_MAIN, /* the stack that the kernel thread came with */
+	GREENLET_HUB,
+	GREENLET_TASK, /* made by green_spawn, or a green pthread */
+};
+
+enum { GREENLET_NAME_SIZE = 32 };
+
+struct greenlet {
+	struct context context;
+	struct flow *flow;
+	uintptr_t thread_pointer; /* the TLS block it runs on; 0 for the hub, which uses whichever is installed */
+	void *value;              /* what the switch to it carries */
+	int saved_errno;          /* while suspended */
+	unsigned critical;        /* flow->critical, while suspended */
+	enum greenlet_state state;
+	enum greenlet_kind kind;
+	bool scheduled; /* hub.c: parked or on the run queue, so that only the hub may resume it */
+	bool held;      /* somebody holds the handle and will call green_destroy */
+	struct greenlet *parent;
+	unsigned children;     /* greenlets of green_create whose parent it is; they move up when it is released */
+	void *(*function)(void *);
+	struct stack *stack;   /* NULL for main */
+	struct list all;       /* on flow->all from creation to release */
+	uint64_t id;
+	char name[GREENLET_NAME_SIZE];
+	struct sanitizer_stack sanitizer;
+
+	struct list ready;      /* hub.c: on hub->ready or hub->pass */
+	struct waiter *waiter;  /* waiter.c: what it is parked on, else NULL */
+	bool interrupted;       /* waiter.c: the next interruptible wait ends with EINTR at once */
+	unsigned burst;         /* io.c: calls since the last wait that did not have to wait */
+
+	void *argument;         /* task.c: of FUNCTION */
+	void *result;           /* task.c: what FUNCTION returned */
+	struct list joiners;    /* task.c: struct joiner */
+	void (*ended)(struct greenlet *); /* told, on the greenlet's own stack, that FUNCTION returned */
+	void (*released)(struct greenlet *); /* told, on another stack, that it never runs again */
+};
+
+/* What a flow counts; the shim shows the counters to others. */
+struct stats {
+	uint64_t magic;
+	uint64_t carriers;
+	uint64_t threads_created;
+	uint64_t threads_alive;
+	uint64_t threads_peak;
+	uint64_t helpers;
+	uint64_t epoll_waits;
+	uint64_t epoll_ctls;
+	uint64_t io_calls;
+	uint64_t parks;
+	uint64_t switches;
+	uint64_t stood_down;
+	uint64_t handlers_run;
+	uint64_t reserved[19];
+};
+
+_Static_assert(sizeof(struct stats) == 256, "the size of the file that GREEN_STATS names");
+
+/*
+ * The greenlets that switch among each other: all of one kernel thread.  Whoever
+ * needs it reaches it from a greenlet; nothing of it is thread-local.
+ */
+struct flow {
+	struct greenlet main;
+	uintptr_t thread_pointer;  /* the TLS block that is installed now */
+	unsigned critical;         /* > 0: structures are being changed, so no signal handler of the program may run */
+	volatile int interrupts;   /* set by signal handlers: on_interrupts has work, once critical is 0 again */
+	void (*on_interrupts)(struct flow *);
+	struct greenlet *previous; /* who switched last */
+	struct greenlet *corpse;   /* ended and not held: released by the next greenlet that runs */
+	struct greenlet *(*pick)(struct flow *); /* hub.c: who runs when a scheduled greenlet ends; NULL without a hub */
+	struct hub *hub;           /* hub.c: NULL until it is needed */
+	struct list all;           /* struct greenlet.all; main and hub too */
+	unsigned living;           /* greenlets that have not ended; main and hub too */
+	uint64_t last_id;
+	size_t stack_size;         /* of new greenlets */
+	void *signal_stack;        /* overflow.c's, for the kernel thread of this flow */
+	struct stats *stats;       /* &own_stats, or memory that others can see */
+	struct stats own_stats;
+};
+
+/* The one thread-local: who runs on this TLS block.  Each switch writes it; NULL on threads without a flow. */
+extern __thread struct greenlet *green__current GREEN_INITIAL_EXEC GREEN_EXPORT;
+
+/* green__flow - the calling thread's flow, made on first use; NULL with errno ENOMEM */
+struct flow *green__flow(void);
+
+/*
+ * green__greenlet_create - a greenlet in FLOW that will run FUNCTION on STACK
+ *
+ * STACK belongs to the greenlet from now on.  Never fails.
+ */
+struct greenlet *green__greenlet_create(struct flow *flow, struct stack *stack, void *(*function)(void *),
+					struct greenlet *parent);
+
+/* green__greenlet_switch - suspend the current greenlet and go on in TO, which may run; checks nothing */
+void *green__greenlet_switch(struct greenlet *to, void *value);
+
+/* green__greenlet_finish - end the current greenlet as if its function had returned RESULT */
+void green__greenlet_finish(void *result) __attribute__((noreturn));
+
+/* green__greenlet_release - free what GREENLET, which never runs again, still has; not on its own stack */
+void green__greenlet_release(struct greenlet *greenlet);
+
+/* green__flow_after_fork - in the child: only the current greenlet is left */
+void green__flow_after_fork(struct flow *flow);
+
+/* critical_enter, critical_leave - around changes to what a signal handler could find half done */
+static inline void critical_enter(struct flow *flow)
+{
+	flow->critical++;
+	__asm__ volatile("" : : : "memory");
+}
+
+static inline void critical_leave(struct flow *flow)
+{
+	__asm__ volatile("" : : : "memory");
+	if (--flow->critical == 0 && unlikely(flow->interrupts) && flow->on_interrupts)
+		flow->on_interrupts(flow);
+}
+
+#pragma GCC visibility pop
+
+#endif

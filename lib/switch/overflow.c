@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* overflow.c - one sentence when a greenlet runs into the guard of its stack */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "switch/greenlet.h"
+#include "switch/overflow.h"
+
+enum { HANDLER_BYTES = 64 * 1024 };
+
+/* The kernel's struct, since the libc function may be a shim's. */
+struct kernel_sigaction {
+	void (*handler)(int, siginfo_t *, void *);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+#ifndef SA_RESTORER
+#define SA_RESTORER 0x04000000
+#endif
+
+#if defined(__x86_64__)
+void green__signal_return(void) __attribute__((visibility("hidden")));
+__asm__(".text\n"
+	".hidden green__signal_return\n"
+	".globl green__signal_return\n"
+	".type green__signal_return, @function\n"
+	"green__signal_return:\n"
+	"	mov $15, %eax\n"
+	"	syscall\n"
+	".size green__signal_return, . - green__signal_return\n");
+#define SIGNAL_RETURN green__signal_return
+#define SIGNAL_FLAGS SA_RESTORER
+#else
+#define SIGNAL_RETURN NULL
+#define SIGNAL_FLAGS 0
+#endif
+
+static void overflow_report(const struct greenlet *greenlet, uintptr_t address)
+{
+	char text[256];
+	int length = snprintf(text, sizeof(text),
+			      "green: stack overflow in greenlet \"%s\" (number %llu): its stack of %zu bytes is full, at address 0x%lx\n",
+			      greenlet->name[0] ? greenlet->name : "unnamed", (unsigned long long)greenlet->id,
+			      greenlet->stack ? greenlet->stack->size : 0, (unsigned long)address);
+
+	if (length > 0)
+		sys_call(SYS_write, STDERR_FILENO, text, length);
+}
+
+/* Returning repeats the faulting instruction with SIGSEGV at its default: signal, status and core are native. */
+static void on_fault(int number, siginfo_t *info, void *context)
+{
+	struct kernel_sigaction action = { .handler = NULL };
+	struct greenlet *greenlet = green__current;
+	uintptr_t address = (uintptr_t)info->si_addr;
+
+	(void)context;
+	if (greenlet && info->si_code > 0 && green__stack_is_guard(address))
+		overflow_report(greenlet, address);
+	sys_call(SYS_rt_sigaction, number, &action, NULL, sizeof(action.mask));
+	if (info->si_code <= 0)
+		sys_call(SYS_tgkill, sys_call(SYS_getpid), sys_call(SYS_gettid), number);
+}
+
+static size_t signal_stack_bytes(void)
+{
+	return HANDLER_BYTES + getauxval(AT_MINSIGSTKSZ);
+}
+
+/* NULL if the thread has one of its own already, or there is no memory for one. */
+static void *signal_stack_install(void)
+{
+	stack_t old;
+	stack_t stack = { .ss_size = signal_stack_bytes() };
+	long memory;
+
+	if (sys_call(SYS_sigaltstack, NULL, &old) || !(old.ss_flags & SS_DISABLE))
+		return NULL;
+	memory = sys_call(SYS_mmap, NULL, stack.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			  0);
+	if (sys_failed(memory))
+		return NULL;
+	stack.ss_sp = (void *)memory;
+	sys_call(SYS_sigaltstack, &stack, NULL);
+	return stack.ss_sp;
+}
+
+void green__overflow_unwatch(void *signal_stack)
+{
+	stack_t none = { .ss_flags = SS_DISABLE };
+	stack_t old;
+
+	if (!signal_stack)
+		return;
+	if (sys_call(SYS_sigaltstack, NULL, &old) == 0 && old.ss_sp == signal_stack)
+		sys_call(SYS_sigaltstack, &none, NULL);
+	sys_call(SYS_munmap, signal_stack, signal_stack_bytes());
+}
+
+/* The handler is the process's, the stack is each kernel thread's. */
+void *green__overflow_watch(void)
+{
+	struct kernel_sigaction old;
+	struct kernel_sigaction action = {
+		.handler = on_fault,
+		.flags = SA_SIGINFO | SA_ONSTACK | SIGNAL_FLAGS,
+		.restorer = SIGNAL_RETURN,
+	};
+
+	sys_call(SYS_rt_sigaction, SIGSEGV, NULL, &old, sizeof(old.mask));
+	if (old.handler && old.handler != on_fault)
+		return NULL;
+	if (!old.handler)
+		sys_call(SYS_rt_sigaction, SIGSEGV, &action, NULL, sizeof(action.mask));
+	return signal_stack_install();
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* stack.c - memory for stacks: slabs, guards, recycling */
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+#include "base/spinlock.h"
+#include "base/sys.h"
+#include "switch/stack.h"
+
+/*
+ * A guard marker (Linux 6.13) lives in the page table and costs no mapping; an
+ * mprotect guard splits the mapping in two, which ends near vm.max_map_count/2
+ * stacks.  MADV_DONTNEED leaves both kinds alone.
+ */
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
+#define STACK_LIVE UINT64_C(0x676e65726776696c)
+#define STACK_FREE UINT64_C(0x676e657267656572)
+
+enum {
+	PAGE = 4096,
+	PAGE_TABLE_SPAN = 2 * 1024 * 1024, /* what one page of page table maps */
+	SLAB_BYTES = 64 * 1024 * 1024,
+	SLAB_STACKS_MAX = 256,
+	COLOURS = 16,     /* tops of stacks start on this many different cache lines */
+	COLOUR_STEP = 64,
+	KEEP_DIRTY = 256, /* free stacks of a class that keep their pages; the others give them back */
+	CLASSES_MAX = 256,
+};
+
+struct slab {
+	struct slab *next; /* green slabs, newest first; never removed, so a handler may walk */
+	char *base;
+	size_t slot;       /* bytes from one guard to the next */
+	unsigned count;
+	_Atomic unsigned carved;
+};
+
+struct stack_class {
+	size_t slot;         /* guard and usable bytes */
+	struct stack *free;
+	size_t free_count;
+	struct slab *slab;   /* the one that still has slots to carve */
+};
+
+static struct spinlock pool_lock;
+static struct stack_class classes[CLASSES_MAX];
+static _Atomic(struct slab *) slabs;
+static _Atomic int markers = -1; /* -1 unknown, 0 mprotect, 1 guard markers */
+
+static bool guard_install(char *page)
+{
+	long result;
+
+	if (markers != 0) {
+		result = sys_call(SYS_madvise, page, PAGE, MADV_GUARD_INSTALL);
+		if (!sys_failed(result)) {
+			markers = 1;
+			return true;
+		}
+		if (markers == 1)
+			return false;
+		markers = 0;
+	}
+	return !sys_failed(sys_call(SYS_mprotect, page, PAGE, PROT_NONE));
+}
+
+bool green__stack_has_guard_markers(void)
+{
+	if (markers < 0) {
+		struct stack *stack = green__stack_take(STACK_SIZE_MIN);
+
+		if (stack)
+			green__stack_release(stack);
+	}
+	return markers == 1;
+}
+
+static struct slab *slab_map(size_t slot, unsigned count)
+{
+	size_t bytes = slot * count;
+	size_t slack = slot % PAGE_TABLE_SPAN == 0 ? PAGE_TABLE_SPAN : 0;
+	long mapped = sys_call(SYS_mmap, 0, bytes + slack + PAGE, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	struct slab *slab;
+	uintptr_t base;
+
+	if (sys_failed(mapped))
+		return NULL;
+	sys_call(SYS_madvise, mapped, bytes + slack + PAGE, MADV_NOHUGEPAGE);
+	slab = (struct slab *)mapped;
+	base = (uintptr_t)mapped + PAGE;
+	/* With the borders in the middle of a page table, a guard shares its table with its neighbour's top. */
+	if (slack)
+		base += (PAGE_TABLE_SPAN + PAGE_TABLE_SPAN / 2 - base % PAGE_TABLE_SPAN) % PAGE_TABLE_SPAN;
+	slab->base = (char *)base;
+	slab->slot = slot;
+	slab->count = count;
+	slab->carved = 0;
+	slab->next = slabs;
+	slabs = slab;
+	return slab;
+}
+
+static struct slab *slab_create(size_t slot)
+{
+	size_t count = SLAB_BYTES / slot;
+	struct slab *slab;
+
+	if (count < 1)
+		count = 1;
+	if (count > SLAB_STACKS_MAX)
+		count = SLAB_STACKS_MAX;
+	slab = slab_map(slot, (unsigned)count);
+	if (!slab && count > 1)
+		slab = slab_map(slot, 1);
+	return slab;
+}
+
+/* Cut the next stack out of CLASS's slab; NULL with *ERROR. */
+static struct stack *stack_carve(struct stack_class *class, int *error)
+{
+	struct slab *slab = class->slab;
+	struct stack *stack;
+	char *start;
+	size_t colour;
+
+	*error = ENOMEM;
+	if (!slab || slab->carved == slab->count)
+		slab = class->slab = slab_create(class->slot);
+	if (!slab)
+		return NULL;
+	start = slab->base + slab->carved * slab->slot;
+	*error = EAGAIN;
+	if (!guard_install(start))
+		return NULL;
+	colour = slab->carved % COLOURS * COLOUR_STEP;
+	slab->carved++;
+	stack = (struct stack *)(void *)(start + class->slot - colour - sizeof(*stack));
+	stack->low = start + PAGE;
+	stack->size = (size_t)((char *)(stack + 1) - stack->low);
+	stack->guard = PAGE;
+	stack->class = class;
+	return stack;
+}
+
+static struct stack_class *class_find(size_t slot)
+{
+	for (size_t i = 0; i < CLASSES_MAX; i++) {
+		if (classes[i].slot == slot)
+			return &classes[i];
+		if (classes[i].slot == 0) {
+			classes[i].slot = slot;
+			return &classes[i];
+		}
+	}
+	return NULL;
+}
+
+/* Sizes are rounded, more coarsely as they grow, so that the number of classes stays small. */
+static size_t slot_size(size_t size)
+{
+	size_t wanted = size + sizeof(struct stack) + COLOURS * COLOUR_STEP + PAGE;
+	size_t step = PAGE;
+
+	while (step * 8 < wanted)
+		step *= 2;
+	return (wanted + step - 1) & ~(step - 1);
+}
+
+struct stack *green__stack_take(size_t size)
+{
+	struct stack_class *class;
+	struct stack *stack = NULL;
+	int error = ENOMEM;
+
+	if (size > SIZE_MAX / 4) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	spinlock_lock(&pool_lock);
+	class = class_find(slot_size(size < STACK_SIZE_MIN ? STACK_SIZE_MIN : size));
+	if (class && class->free) {
+		stack = class->free;
+		class->free = stack->next_free;
+		class->free_count--;
+	} else if (class) {
+		stack = stack_carve(class, &error);
+	}
+	spinlock_unlock(&pool_lock);
+	if (!stack) {
+		errno = error;
+		return NULL;
+	}
+	stack->magic = STACK_LIVE;
+	stack->next_free = NULL;
+	return stack;
+}
+
+struct stack *green__stack_wrap(void *memory, size_t size)
+{
+	uintptr_t top = ((uintptr_t)memory + size) & ~(uintptr_t)63;
+	struct stack *stack = (struct stack *)(top - sizeof(*stack));
+
+	stack->low = memory;
+	stack->size = (size_t)((char *)(stack + 1) - stack->low);
+	stack->guard = 0;
+	stack->class = NULL;
+	stack->next_free = NULL;
+	stack->magic = STACK_LIVE;
+	return stack;
+}
+
+void green__stack_release(struct stack *stack)
+{
+	struct stack_class *class = stack->class;
+	uintptr_t top_page = (uintptr_t)stack & ~(uintptr_t)(PAGE - 1);
+
+	if (!class)
+		return;
+	if (stack->magic != STACK_LIVE)
+		__builtin_trap();
+	stack->magic = STACK_FREE;
+	if (class->free_count >= KEEP_DIRTY)
+		sys_call(SYS_madvise, stack->low, top_page - (uintptr_t)stack->low, MADV_DONTNEED);
+	spinlock_lock(&pool_lock);
+	stack->next_free = class->free;
+	class->free = stack;
+	class->free_count++;
+	spinlock_unlock(&pool_lock);
+}
+
+bool green__stack_is_guard(uintptr_t address)
+{
+	for (struct slab *slab = slabs; slab; slab = slab->next) {
+		uintptr_t base = (uintptr_t)slab->base;
+
+		if (address >= base && address < base + slab->carved * slab->slot)
+			return (address - base) % slab->slot < PAGE;
+	}
+	return false;
+}
+
+void green__stack_after_fork(void)
+{
+	spinlock_init(&pool_lock);
+}

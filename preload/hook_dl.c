@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hook_dl.c - nobody enters ld.so while a greenlet is parked inside it
+ *
+ * A constructor that dlopen runs may park, and ld.so's lock is held meanwhile.
+ * The lock is recursive and records its owner's id, so whether somebody else has it
+ * can be read.  It lies just before the lock that dl_iterate_phdr holds, which is
+ * found by looking, inside a call of that, for a lock that we own.
+ */
+#include <link.h>
+#include <string.h>
+
+#include "hub/task.h"
+#include "shim.h"
+#include "thread.h"
+#include "tls.h"
+
+#define LOOK_AGAIN (1 * NS_PER_MS)
+
+enum { GLOBAL_BYTES = 8192 };
+
+static pthread_mutex_t *load_lock;
+
+static bool owned(const pthread_mutex_t *lock, int tid)
+{
+	return lock->__data.__lock == 1 && lock->__data.__owner == tid && lock->__data.__count == 1 &&
+	       lock->__data.__kind == PTHREAD_MUTEX_RECURSIVE;
+}
+
+static int find_in_callback(struct dl_phdr_info *info, size_t size, void *global)
+{
+	int tid = *tls_tid((uintptr_t)pthread_self());
+
+	(void)info;
+	(void)size;
+	for (char *at = (char *)global + sizeof(pthread_mutex_t); at < (char *)global + GLOBAL_BYTES; at += 8) {
+		pthread_mutex_t *lock = (pthread_mutex_t *)(void *)at;
+
+		if (owned(lock, tid) && lock[-1].__data.__kind == PTHREAD_MUTEX_RECURSIVE && lock[-1].__data.__lock == 0) {
+			load_lock = &lock[-1];
+			return 1;
+		}
+	}
+	return 1;
+}
+
+static void find_load_lock(void)
+{
+	static bool looked;
+	char *global;
+
+	if (looked)
+		return;
+	looked = true;
+	global = dlsym(RTLD_DEFAULT, "_rtld_global");
+	if (global)
+		dl_iterate_phdr(find_in_callback, global);
+}
+
+static void wait_outside(void)
+{
+	struct hub *hub = shim_hub();
+
+	if (!hub)
+		return;
+	find_load_lock();
+	while (load_lock && load_lock->__data.__owner && load_lock->__data.__owner != *tls_tid((uintptr_t)pthread_self()))
+		green__sleep(hub, clock_after(LOOK_AGAIN), WAIT_PLAIN);
+}
+
+__attribute__((visibility("hidden"))) void *dl_wait_dlopen(void)
+{
+	wait_outside();
+	return (void *)(uintptr_t)real(dlopen);
+}
+
+__attribute__((visibility("hidden"))) void *dl_wait_dlmopen(void)
+{
+	wait_outside();
+	return (void *)(uintptr_t)real(dlmopen);
+}
+
+WRAPPER int dlclose(void *handle)
+{
+	wait_outside();
+	return real(dlclose)(handle);
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* hook_poll.c - poll, select and epoll_wait */
+#include <string.h>
+
+#include "net/io.h"
+#include "shim.h"
+#include "signals.h"
+
+extern void __chk_fail(void) __attribute__((noreturn));
+
+/* A mask for the length of one call; what it lets through is delivered, and ends the call. */
+struct mask_scope {
+	bool active;
+	uint64_t before;
+	unsigned handled;
+};
+
+static void mask_enter(struct mask_scope *scope, const sigset_t *mask)
+{
+	uint64_t wanted;
+
+	scope->active = mask && thread_self()->block;
+	if (!scope->active)
+		return;
+	memcpy(&wanted, mask, sizeof(wanted));
+	scope->before = thread_self()->mask;
+	scope->handled = thread_self()->handled;
+	signals_set_mask(wanted);
+}
+
+static bool mask_interrupted(const struct mask_scope *scope)
+{
+	return scope->active && thread_self()->handled != scope->handled;
+}
+
+static void mask_leave(const struct mask_scope *scope)
+{
+	if (scope->active)
+		signals_set_mask(scope->before);
+}
+
+static int64_t deadline_ms(int timeout)
+{
+	return timeout ? clock_after_ms(timeout) : 0;
+}
+
+/* The deadline of a timespec; NULL is for ever, zero only looks. */
+static int64_t deadline_of(const struct timespec *timeout)
+{
+	if (!timeout)
+		return CLOCK_NEVER;
+	return timeout->tv_sec || timeout->tv_nsec ? clock_after(clock_from_timespec(timeout)) : 0;
+}
+
+WRAPPER int poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+	if (!shim_hub())
+		return real(poll)(fds, count, timeout);
+	shim_cancellation_point();
+	return (int)sys_result(green__poll(fds, count, deadline_ms(timeout)));
+}
+
+ALIAS(__poll, poll);
+
+WRAPPER int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
+{
+	struct mask_scope scope;
+	long result;
+
+	if (!shim_hub())
+		return real(ppoll)(fds, count, timeout, mask);
+	if (timeout && !clock_valid(timeout))
+		return (int)sys_result(-EINVAL);
+	shim_cancellation_point();
+	mask_enter(&scope, mask);
+	result = mask_interrupted(&scope) ? -EINTR : green__poll(fds, count, deadline_of(timeout));
+	mask_leave(&scope);
+	return (int)sys_result(result);
+}
+
+WRAPPER int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room)
+{
+	if (room / sizeof(*fds) < count)
+		__chk_fail();
+	return poll(fds, count, timeout);
+}
+
+WRAPPER int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room)
+{
+	if (room / sizeof(*fds) < count)
+		__chk_fail();
+	return ppoll(fds, count, timeout, mask);
+}
+
+WRAPPER int select(int count, fd_set *read, fd_set *write, fd_set *except, struct timeval *timeout)
+{
+	struct timespec time = { 0, 0 };
+	int64_t deadline = CLOCK_NEVER;
+	long result;
+
+	if (!shim_hub())
+		return real(select)(count, read, write, except, timeout);
+	shim_cancellation_point();
+	if (timeout) {
+		if (timeout->tv_sec < 0 || timeout->tv_usec < 0)
+			return (int)sys_result(-EINVAL);
+		time.tv_sec = timeout->tv_sec + timeout->tv_usec / 1000000;
+		time.tv_nsec = timeout->tv_usec % 1000000 * 1000;
+		deadline = deadline_of(&time);
+	}
+	result = green__select(count, read, write, except, deadline);
+	/* Linux tells how much was left. */
+	if (timeout && deadline) {
+		time = clock_to_timespec(deadline == CLOCK_NEVER ? CLOCK_NEVER : deadline - clock_now());
+		timeout->tv_sec = time.tv_sec;
+		timeout->tv_usec = time.tv_nsec / 1000;
+	}
+	return (int)sys_result(result);
+}
+
+ALIAS(__select, select);
+
+WRAPPER int pselect(int count, fd_set *read, fd_set *write, fd_set *except, const struct timespec *timeout, const sigset_t *mask)
+{
+	struct mask_scope scope;
+	long result;
+
+	if (!shim_hub())
+		return real(pselect)(count, read, write, except, timeout, mask);
+	if (timeout && !clock_valid(timeout))
+		return (int)sys_result(-EINVAL);
+	shim_cancellation_point();
+	mask_enter(&scope, mask);
+	result = mask_interrupted(&scope) ? -EINTR : green__select(count, read, write, except, deadline_of(timeout));
+	mask_leave(&scope);
+	return (int)sys_result(result);
+}
+
+/* An epoll instance is a descriptor that can be polled like any other. */
+static long epoll_until(int fd, struct epoll_event *events, int count, int64_t deadline)
+{
+	struct hub *hub = green__current->flow->hub;
+	long result;
+
+	for (;;) {
+		hub->flow->stats->io_calls++;
+		result = sys_call(SYS_epoll_pwait, fd, events, count, 0, NULL, 8);
+		if (result || deadline == 0 || (deadline != CLOCK_NEVER && clock_now() >= deadline))
+			return result;
+		result = green__fd_wait(hub, fd, EPOLLIN, deadline, WAIT_INTERRUPTIBLE);
+		if (result && result != -ETIMEDOUT && !(result == -EINTR && green__interrupted(false)))
+			return result;
+	}
+}
+
+static int epoll_masked(int fd, struct epoll_event *events, int count, int64_t deadline, const sigset_t *mask)
+{
+	struct mask_scope scope;
+	long result;
+
+	shim_cancellation_point();
+	mask_enter(&scope, mask);
+	result = mask_interrupted(&scope) ? -EINTR : epoll_until(fd, events, count, deadline);
+	mask_leave(&scope);
+	return (int)sys_result(result);
+}
+
+WRAPPER int epoll_wait(int fd, struct epoll_event *events, int count, int timeout)
+{
+	if (!shim_hub())
+		return real(epoll_wait)(fd, events, count, timeout);
+	return epoll_masked(fd, events, count, deadline_ms(timeout), NULL);
+}
+
+WRAPPER int epoll_pwait(int fd, struct epoll_event *events, int count, int timeout, const sigset_t *mask)
+{
+	if (!shim_hub())
+		return real(epoll_pwait)(fd, events, count, timeout, mask);
+	return epoll_masked(fd, events, count, deadline_ms(timeout), mask);
+}
+
+WRAPPER int epoll_pwait2(int fd, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask)
+{
+	if (!shim_hub())
+		return real(epoll_pwait2)(fd, events, count, timeout, mask);
+	if (timeout && !clock_valid(timeout))
+		return (int)sys_result(-EINVAL);
+	return epoll_masked(fd, events, count, deadline_of(timeout), mask);
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/* hook_process.c - fork, vfork, exec, spawn, wait, and changes of user ids */
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "base/spinlock.h"
+#include "hub/descriptor.h"
+#include "hub/fd.h"
+#include "hub/task.h"
+#include "hub/worker.h"
+#include "parking.h"
+#include "process.h"
+#include "signals.h"
+#include "switch/thread_pointer.h"
+
+extern char **environ;
+
+/* --- fork --- */
+
+static void in_child(void)
+{
+	green__descriptors_forked();
+	once_after_fork();
+	if (!shim.hub || !shim_greenlet())
+		return;
+	shim.foreign = false;
+	parking_after_fork();
+	threads_after_fork();
+	signals_after_fork();
+	/* The counters of the file are the parent's. */
+	shim.hub->flow->stats = shim.stats = &shim.hub->flow->own_stats;
+	shim.hub->loop.waits = &shim.stats->epoll_waits;
+	shim.hub->loop.controls = &shim.stats->epoll_ctls;
+}
+
+static void in_parent(void)
+{
+	green__descriptors_forked();
+}
+
+void process_watch_forks(void)
+{
+	pthread_atfork(NULL, in_parent, in_child);
+}
+
+void process_birth(void)
+{
+}
+
+/* Handlers of atfork run in libc's fork but not in _Fork. */
+WRAPPER pid_t _Fork(void)
+{
+	pid_t pid = real(_Fork)();
+
+	if (pid != 0)
+		return pid;
+	green__descriptors_forked();
+	green__workers_after_fork();
+	if (shim.hub && shim_greenlet())
+		green__hub_after_fork(shim.hub);
+	in_child();
+	return 0;
+}
+
+/* What vfork_entry.S needs of C: the error of the system call. */
+__attribute__((visibility("hidden"))) int vfork_failed(int error)
+{
+	errno = error;
+	return -1;
+}
+
+__attribute__((visibility("hidden"))) void vfork_parent(void)
+{
+	shim.in_vfork_child = 0;
+	green__descriptors_forked();
+}
+
+/* --- exec: the new program inherits the caller's signal mask, not the carrier's --- */
+
+WRAPPER int execve(const char *path, char *const argv[], char *const envp[])
+{
+	uint64_t mask;
+	int result;
+
+	if (!shim_greenlet() || shim.in_vfork_child)
+		return real(execve)(path, argv, envp);
+	mask = signals_kernel_mask_swap();
+	result = real(execve)(path, argv, envp);
+	signals_kernel_mask_restore(mask);
+	return result;
+}
+
+WRAPPER int execvpe(const char *file, char *const argv[], char *const envp[])
+{
+	uint64_t mask;
+	int result;
+
+	if (!shim_greenlet() || shim.in_vfork_child)
+		return real(execvpe)(file, argv, envp);
+	mask = signals_kernel_mask_swap();
+	result = real(execvpe)(file, argv, envp);
+	signals_kernel_mask_restore(mask);
+	return result;
+}
+
+WRAPPER int execv(const char *path, char *const argv[])
+{
+	return execve(path, argv, environ);
+}
+
+WRAPPER int execvp(const char *file, char *const argv[])
+{
+	return execvpe(file, argv, environ);
+}
+
+WRAPPER int fexecve(int fd, char *const argv[], char *const envp[])
+{
+	uint64_t mask;
+	int result;
+
+	if (!shim_greenlet() || shim.in_vfork_child)
+		return real(fexecve)(fd, argv, envp);
+	mask = signals_kernel_mask_swap();
+	result = real(fexecve)(fd, argv, envp);
+	signals_kernel_mask_restore(mask);
+	return result;
+}
+
+/* Count, then collect, the words of a list that ends with NULL. */
+#define COLLECT(argv, first, arguments) \
+	size_t count = 1; \
+	va_start(arguments, first); \
+	while (va_arg(arguments, char *)) \
+		count++; \
+	va_end(arguments); \
+	char *argv[count + 1]; \
+	argv[0] = (char *)first; \
+	va_start(arguments, first); \
+	for (size_t i = 1; i <= count; i++) \
+		argv[i] = va_arg(arguments, char *);
+
+WRAPPER int execl(const char *path, const char *first, ...)
+{
+	va_list arguments;
+
+	COLLECT(argv, first, arguments)
+	va_end(arguments);
+	return execve(path, argv, environ);
+}
+
+WRAPPER int execlp(const char *file, const char *first, ...)
+{
+	va_list arguments;
+
+	COLLECT(argv, first, arguments)
+	va_end(arguments);
+	return execvpe(file, argv, environ);
+}
+
+WRAPPER int execle(const char *path, const char *first, ...)
+{
+	va_list arguments;
+	char **envp;
+
+	COLLECT(argv, first, arguments)
+	envp = va_arg(arguments, char **);
+	va_end(arguments);
+	return execve(path, argv, envp);
+}
+
+WRAPPER int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+			const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+	uint64_t mask = signals_kernel_mask_swap();
+	int result = real(posix_spawn)(pid, path, actions, attributes, argv, envp);
+
+	signals_kernel_mask_restore(mask);
+	green__descriptors_forked();
+	return result;
+}
+
+WRAPPER int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+			 const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+	uint64_t mask = signals_kernel_mask_swap();
+	int result = real(posix_spawnp)(pid, file, actions, attributes, argv, envp);
+
+	signals_kernel_mask_restore(mask);
+	green__descriptors_forked();
+	return result;
+}
+
+/* --- wait --- */
+
+/*
+ * One child shows its end on a pidfd.  For any child, or a group, a helper thread
+ * waits without taking anything, and whoever waits here looks again.
+ */
+struct watch {
+	idtype_t type;
+	id_t id;
+	int options;
+};
+
+static long watch_children(void *arg)
+{
+	struct watch *watch = arg;
+	siginfo_t info;
+
+	return sys_call(SYS_waitid, watch->type, watch->id, &info, watch->options | WNOWAIT, NULL);
+}
+
+static int wait_for_change(idtype_t type, id_t id, int options)
+{
+	struct watch watch = { type, id, options & ~WNOHANG };
+	long result;
+	long fd = -ENOSYS;
+	int error;
+
+	if (type == P_PID && !(options & (WSTOPPED | WCONTINUED)))
+		fd = sys_call(SYS_pidfd_open, id, 0);
+	if (sys_failed(fd)) {
+		error = green__work(shim.hub, watch_children, &watch, &result);
+		if (!error)
+			shim_interrupted(true, true);
+		return error;
+	}
+	green__descriptor_forget((int)fd);
+	error = green__fd_wait(shim.hub, (int)fd, EPOLLIN, CLOCK_NEVER, WAIT_INTERRUPTIBLE);
+	green__fd_closing(shim.hub, (int)fd);
+	sys_call(SYS_close, fd);
+	if (error == -EINTR && shim_interrupted(true, true))
+		return 0;
+	return error;
+}
+
+static long wait4_green(pid_t pid, int *status, int options, struct rusage *usage)
+{
+	idtype_t type = pid > 0 ? P_PID : pid == -1 ? P_ALL : P_PGID;
+	id_t id = (id_t)(pid > 0 ? pid : pid == 0 ? getpgrp() : -pid);
+	int watched = WEXITED | (options & WUNTRACED ? WSTOPPED : 0) | (options & WCONTINUED);
+	long result;
+	int error = 0;
+
+	shim_cancellation_point();
+	for (;;) {
+		result = sys_call(SYS_wait4, pid, status, options | WNOHANG, usage);
+		if (result != 0 || (options & WNOHANG))
+			return result;
+		error = wait_for_change(type, id, watched);
+		if (error)
+			return error;
+	}
+}
+
+static pid_t do_wait4(pid_t pid, int *status, int options, struct rusage *usage)
+{
+	if (!shim_hub())
+		return real(wait4)(pid, status, options, usage);
+	return (pid_t)sys_result(wait4_green(pid, status, options, usage));
+}
+
+WRAPPER pid_t wait4(pid_t pid, int *status, int options, struct rusage *usage)
+{
+	return do_wait4(pid, status, options, usage);
+}
+
+WRAPPER pid_t wait3(int *status, int options, struct rusage *usage)
+{
+	return do_wait4(-1, status, options, usage);
+}
+
+WRAPPER pid_t waitpid(pid_t pid, int *status, int options)
+{
+	return shim_hub() ? do_wait4(pid, status, options, NULL) : real(waitpid)(pid, status, options);
+}
+
+ALIAS(__waitpid, waitpid);
+
+WRAPPER pid_t wait(int *status)
+{
+	return waitpid(-1, status, 0);
+}
+
+ALIAS(__wait, wait);
+
+static long waitid_green(idtype_t type, id_t id, siginfo_t *info, int options)
+{
+	siginfo_t found;
+	long result;
+	int error;
+
+	shim_cancellation_point();
+	for (;;) {
+		found.si_pid = 0;
+		result = sys_call(SYS_waitid, type, id, &found, options | WNOHANG, NULL);
+		if (result || found.si_pid || (options & WNOHANG))
+			break;
+		error = wait_for_change(type, id, options & (WEXITED | WSTOPPED | WCONTINUED));
+		if (error)
+			return error;
+	}
+	if (!result && info)
+		*info = found;
+	return result;
+}
+
+WRAPPER int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
+{
+	if (!shim_hub())
+		return real(waitid)(type, id, info, options);
+	return (int)sys_result(waitid_green(type, id, info, options));
+}
+
+/* --- user ids: libc tells all threads, by their real ids, so it must run on the carrier's own block --- */
+
+struct native_scope {
+	uintptr_t block;
+	uint64_t mask;
+};
+
+static GREEN_NOINLINE void native_enter(struct native_scope *scope)
+{
+	uint64_t all = ~(UINT64_C(3) << 31);
+
+	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, &scope->mask, sizeof(all));
+	scope->block = thread_pointer_read();
+	thread_pointer_write(shim.native_tp);
+}
+
+static GREEN_NOINLINE void native_leave(struct native_scope *scope)
+{
+	thread_pointer_write(scope->block);
+	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &scope->mask, NULL, sizeof(scope->mask));
+}
+
+static GREEN_NOINLINE int errno_now(void)
+{
+	return errno;
+}
+
+static GREEN_NOINLINE void errno_set(int error)
+{
+	errno = error;
+}
+
+#define ON_NATIVE_BLOCK(call) \
+	do { \
+		struct native_scope scope; \
+		int result, error; \
+		if (!shim_greenlet() || !shim.hub || thread_pointer_read() == shim.native_tp) \
+			return call; \
+		native_enter(&scope); \
+		result = call; \
+		error = errno_now(); \
+		native_leave(&scope); \
+		if (result) \
+			errno_set(error); \
+		return result; \
+	} while (0)
+
+WRAPPER int setuid(uid_t id) { ON_NATIVE_BLOCK(real(setuid)(id)); }
+WRAPPER int setgid(gid_t id) { ON_NATIVE_BLOCK(real(setgid)(id)); }
+WRAPPER int seteuid(uid_t id) { ON_NATIVE_BLOCK(real(seteuid)(id)); }
+WRAPPER int setegid(gid_t id) { ON_NATIVE_BLOCK(real(setegid)(id)); }
+WRAPPER int setreuid(uid_t r, uid_t e) { ON_NATIVE_BLOCK(real(setreuid)(r, e)); }
+WRAPPER int setregid(gid_t r, gid_t e) { ON_NATIVE_BLOCK(real(setregid)(r, e)); }
+WRAPPER int setresuid(uid_t r, uid_t e, uid_t s) { ON_NATIVE_BLOCK(real(setresuid)(r, e, s)); }
+WRAPPER int setresgid(gid_t r, gid_t e, gid_t s) { ON_NATIVE_BLOCK(real(setresgid)(r, e, s)); }
+WRAPPER int setgroups(size_t n, const gid_t *list) { ON_NATIVE_BLOCK(real(setgroups)(n, list)); }
+WRAPPER int initgroups(const char *user, gid_t group) { ON_NATIVE_BLOCK(real(initgroups)(user, group)); }
+
+/* For vfork_entry.S, which cannot know the layout of struct shim. */
+__attribute__((visibility("hidden"))) int *green__in_vfork_child = &shim.in_vfork_child;

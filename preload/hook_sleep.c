@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* hook_sleep.c - sleeping and yielding */
+#include "hub/task.h"
+#include "shim.h"
+
+/* 0, or EINTR after a handler; the time that is left is told by DEADLINE. */
+static int sleep_until(int64_t deadline)
+{
+	shim_cancellation_point();
+	while (green__sleep(green__current->flow->hub, deadline, WAIT_INTERRUPTIBLE) == -EINTR) {
+		if (!shim_interrupted(false, true))
+			return EINTR;
+	}
+	return 0;
+}
+
+static int sleep_for(const struct timespec *wanted, struct timespec *left)
+{
+	int64_t deadline;
+	int error;
+
+	if (!clock_valid(wanted))
+		return EINVAL;
+	deadline = clock_after(clock_from_timespec(wanted));
+	error = sleep_until(deadline);
+	if (error == EINTR && left)
+		*left = clock_to_timespec(deadline - clock_now());
+	return error;
+}
+
+static int result_of(int error)
+{
+	if (!error)
+		return 0;
+	errno = error;
+	return -1;
+}
+
+WRAPPER int nanosleep(const struct timespec *wanted, struct timespec *left)
+{
+	return shim_hub() ? result_of(sleep_for(wanted, left)) : real(nanosleep)(wanted, left);
+}
+
+ALIAS(__nanosleep, nanosleep);
+
+/* The wall clock may be set while we sleep; the last stretch is slept again by what it then shows. */
+static int sleep_until_clock(clockid_t clock, const struct timespec *wanted)
+{
+	int error;
+	int64_t deadline;
+
+	if (!clock_valid(wanted))
+		return EINVAL;
+	do {
+		deadline = clock_deadline(clock, wanted);
+		error = sleep_until(deadline);
+	} while (!error && clock != CLOCK_MONOTONIC && clock_deadline(clock, wanted) > clock_now() + NS_PER_MS);
+	return error;
+}
+
+WRAPPER int clock_nanosleep(clockid_t clock, int flags, const struct timespec *wanted, struct timespec *left)
+{
+	bool known = clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME;
+
+	if (!shim_hub() || !known)
+		return real(clock_nanosleep)(clock, flags, wanted, left);
+	return flags & TIMER_ABSTIME ? sleep_until_clock(clock, wanted) : sleep_for(wanted, left);
+}
+
+WRAPPER unsigned sleep(unsigned seconds)
+{
+	struct timespec wanted = { .tv_sec = (time_t)seconds };
+	struct timespec left = { 0, 0 };
+	int saved = errno;
+
+	if (!shim_hub())
+		return real(sleep)(seconds);
+	if (sleep_for(&wanted, &left) != EINTR) {
+		errno = saved;
+		return 0;
+	}
+	return (unsigned)left.tv_sec + (left.tv_nsec >= NS_PER_SECOND / 2);
+}
+
+WRAPPER int usleep(useconds_t microseconds)
+{
+	struct timespec wanted = { microseconds / 1000000, microseconds % 1000000 * 1000 };
+
+	return shim_hub() ? result_of(sleep_for(&wanted, NULL)) : real(usleep)(microseconds);
+}
+
+WRAPPER int thrd_sleep(const struct timespec *wanted, struct timespec *left)
+{
+	int error = clock_nanosleep(CLOCK_REALTIME, 0, wanted, left);
+
+	return error == 0 ? 0 : error == EINTR ? -1 : -2;
+}
+
+WRAPPER int sched_yield(void)
+{
+	struct hub *hub = shim_hub();
+
+	if (!hub)
+		return (int)sys_result(sys_call(SYS_sched_yield));
+	green__yield(hub);
+	return 0;
+}
+
+ALIAS(__sched_yield, sched_yield);
+
+WRAPPER void thrd_yield(void)
+{
+	sched_yield();
+}

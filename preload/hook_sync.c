@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: MIT */
+/* hook_sync.c - mutex, condition variable, rwlock, semaphore, barrier, spin lock, once */
+#include <limits.h>
+#include <linux/futex.h>
+#include <string.h>
+
+#include "hub/task.h"
+#include "parking.h"
+#include "shim.h"
+#include "thread.h"
+#include "tls.h"
+
+/* Bits of libc's own objects, fixed by its ABI (bits/thread-shared-types.h). */
+enum {
+	MUTEX_TYPE_MASK = 3,
+	MUTEX_SHARED_BIT = 128,
+	COND_SHARED_BIT = 1,
+	COND_MONOTONIC_BIT = 2,
+	ONCE_DONE = 2,
+};
+
+#define SPURIOUS_INTERVAL (1 * NS_PER_MS)
+
+static int own_tid(void)
+{
+	return *tls_tid((uintptr_t)pthread_self());
+}
+
+/* A foreign thread may release inside libc what it took here, so from now on parked locks are looked at again. */
+static void note_foreign(void)
+{
+	if (!green__current && shim.hub)
+		shim.foreign = true;
+}
+
+static int deadline_of(clockid_t clock, const struct timespec *abstime, int64_t *deadline)
+{
+	if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC)
+		return EINVAL;
+	if (abstime->tv_nsec < 0 || abstime->tv_nsec >= NS_PER_SECOND)
+		return EINVAL;
+	*deadline = clock_deadline(clock, abstime);
+	return 0;
+}
+
+/* --- mutex --- */
+
+static int mutex_attempt(void *mutex)
+{
+	return real(pthread_mutex_trylock)(mutex);
+}
+
+/* trylock does not tell an error-checking mutex's owner that it waits for itself. */
+static bool mutex_is_own(pthread_mutex_t *mutex)
+{
+	return (mutex->__data.__kind & MUTEX_TYPE_MASK) == PTHREAD_MUTEX_ERRORCHECK && mutex->__data.__owner == own_tid();
+}
+
+static int mutex_lock_until(pthread_mutex_t *mutex, int64_t deadline)
+{
+	struct lock_call call = {
+		.object = mutex,
+		.attempt = mutex_attempt,
+		.busy = EBUSY,
+		.deadline = deadline,
+		.shared = mutex->__data.__kind & MUTEX_SHARED_BIT,
+	};
+
+	return mutex_is_own(mutex) ? EDEADLK : parking_lock(&call);
+}
+
+WRAPPER int pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+	int result;
+
+	if (!shim_hub()) {
+		note_foreign();
+		return real(pthread_mutex_lock)(mutex);
+	}
+	result = mutex_attempt(mutex);
+	return likely(result != EBUSY) ? result : mutex_lock_until(mutex, CLOCK_NEVER);
+}
+
+static int mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *abstime)
+{
+	int64_t deadline;
+	int result = mutex_attempt(mutex);
+
+	if (result != EBUSY)
+		return result;
+	result = deadline_of(clock, abstime, &deadline);
+	return result ? result : mutex_lock_until(mutex, deadline);
+}
+
+WRAPPER int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *abstime)
+{
+	if (!shim_hub())
+		return real(pthread_mutex_timedlock)(mutex, abstime);
+	return mutex_clocklock(mutex, CLOCK_REALTIME, abstime);
+}
+
+WRAPPER int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *abstime)
+{
+	if (!shim_hub())
+		return real(pthread_mutex_clocklock)(mutex, clock, abstime);
+	return mutex_clocklock(mutex, clock, abstime);
+}
+
+WRAPPER int pthread_mutex_unlock(pthread_mutex_t *mutex)
+{
+	int result = real(pthread_mutex_unlock)(mutex);
+
+	if (result == 0)
+		parking_wake(mutex, 1, PARKING_ALL);
+	return result;
+}
+
+ALIAS(__pthread_mutex_lock, pthread_mutex_lock);
+ALIAS(__pthread_mutex_unlock, pthread_mutex_unlock);
+
+/* --- condition variable --- */
+
+/*
+ * Another process's signal cannot reach the lot.  POSIX lets a wait end for no
+ * reason, so a shared one does, every millisecond, and the caller looks itself.
+ */
+static int cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline)
+{
+	bool shared = cond->__data.__wrefs & COND_SHARED_BIT;
+	int64_t soon = shared ? clock_after(SPURIOUS_INTERVAL) : CLOCK_NEVER;
+	struct parked parked;
+	int result, error, relock;
+
+	shim_cancellation_point();
+	parking_enter(&parked, cond, WAIT_INTERRUPTIBLE);
+	result = pthread_mutex_unlock(mutex);
+	if (result) {
+		parking_leave(&parked);
+		return result;
+	}
+	error = parking_wait(&parked, soon < deadline ? soon : deadline);
+	parking_leave(&parked);
+	relock = pthread_mutex_lock(mutex);
+	/* A handler that ran is a reason to wake up for no reason, which is allowed. */
+	if (error == -EINTR)
+		shim_interrupted(true, true);
+	if (relock)
+		return relock;
+	return error == -ETIMEDOUT && (!shared || clock_now() >= deadline) ? ETIMEDOUT : 0;
+}
+
+WRAPPER int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
+{
+	if (!shim_hub()) {
+		note_foreign();
+		return real(pthread_cond_wait)(cond, mutex);
+	}
+	return cond_wait_until(cond, mutex, CLOCK_NEVER);
+}
+
+static int cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *abstime)
+{
+	int64_t deadline;
+	int error = deadline_of(clock, abstime, &deadline);
+
+	return error ? error : cond_wait_until(cond, mutex, deadline);
+}
+
+WRAPPER int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *abstime)
+{
+	bool monotonic = cond->__data.__wrefs & COND_MONOTONIC_BIT;
+
+	if (!shim_hub()) {
+		note_foreign();
+		return real(pthread_cond_timedwait)(cond, mutex, abstime);
+	}
+	return cond_clockwait(cond, mutex, monotonic ? CLOCK_MONOTONIC : CLOCK_REALTIME, abstime);
+}
+
+WRAPPER int pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *abstime)
+{
+	if (!shim_hub()) {
+		note_foreign();
+		return real(pthread_cond_clockwait)(cond, mutex, clock, abstime);
+	}
+	return cond_clockwait(cond, mutex, clock, abstime);
+}
+
+WRAPPER int pthread_cond_signal(pthread_cond_t *cond)
+{
+	return parking_wake(cond, 1, PARKING_ALL) ? 0 : real(pthread_cond_signal)(cond);
+}
+
+WRAPPER int pthread_cond_broadcast(pthread_cond_t *cond)
+{
+	parking_wake(cond, UINT_MAX, PARKING_ALL);
+	return real(pthread_cond_broadcast)(cond);
+}
+
+ALIAS(__pthread_cond_wait, pthread_cond_wait);
+ALIAS(__pthread_cond_timedwait, pthread_cond_timedwait);
+ALIAS(__pthread_cond_signal, pthread_cond_signal);
+ALIAS(__pthread_cond_broadcast, pthread_cond_broadcast);
+
+/* --- rwlock --- */
+
+static int read_attempt(void *lock)
+{
+	return real(pthread_rwlock_tryrdlock)(lock);
+}
+
+static int write_attempt(void *lock)
+{
+	return real(pthread_rwlock_trywrlock)(lock);
+}
+
+static int rwlock_until(pthread_rwlock_t *lock, int (*attempt)(void *), int64_t deadline)
+{
+	struct lock_call call = {
+		.object = lock, .attempt = attempt, .busy = EBUSY, .deadline = deadline, .shared = lock->__data.__shared,
+	};
+
+	return lock->__data.__cur_writer == own_tid() ? EDEADLK : parking_lock(&call);
+}
+
+static int rwlock_lock(pthread_rwlock_t *lock, int (*attempt)(void *))
+{
+	int result = attempt(lock);
+
+	return result != EBUSY ? result : rwlock_until(lock, attempt, CLOCK_NEVER);
+}
+
+static int rwlock_clocklock(pthread_rwlock_t *lock, int (*attempt)(void *), clockid_t clock, const struct timespec *abstime)
+{
+	int64_t deadline;
+	int result = attempt(lock);
+
+	if (result != EBUSY)
+		return result;
+	result = deadline_of(clock, abstime, &deadline);
+	return result ? result : rwlock_until(lock, attempt, deadline);
+}
+
+WRAPPER int pthread_rwlock_rdlock(pthread_rwlock_t *lock)
+{
+	return shim_hub() ? rwlock_lock(lock, read_attempt) : real(pthread_rwlock_rdlock)(lock);
+}
+
+WRAPPER int pthread_rwlock_wrlock(pthread_rwlock_t *lock)
+{
+	return shim_hub() ? rwlock_lock(lock, write_attempt) : real(pthread_rwlock_wrlock)(lock);
+}
+
+WRAPPER int pthread_rwlock_timedrdlock(pthread_rwlock_t *lock, const struct timespec *abstime)
+{
+	return shim_hub() ? rwlock_clocklock(lock, read_attempt, CLOCK_REALTIME, abstime)
+			  : real(pthread_rwlock_timedrdlock)(lock, abstime);
+}
+
+WRAPPER int pthread_rwlock_timedwrlock(pthread_rwlock_t *lock, const struct timespec *abstime)
+{
+	return shim_hub() ? rwlock_clocklock(lock, write_attempt, CLOCK_REALTIME, abstime)
+			  : real(pthread_rwlock_timedwrlock)(lock, abstime);
+}
+
+WRAPPER int pthread_rwlock_clockrdlock(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *abstime)
+{
+	return shim_hub() ? rwlock_clocklock(lock, read_attempt, clock, abstime)
+			  : real(pthread_rwlock_clockrdlock)(lock, clock, abstime);
+}
+
+WRAPPER int pthread_rwlock_clockwrlock(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *abstime)
+{
+	return shim_hub() ? rwlock_clocklock(lock, write_attempt, clock, abstime)
+			  : real(pthread_rwlock_clockwrlock)(lock, clock, abstime);
+}
+
+/* Readers and writers wait under one address: each tries for itself, by the lock's own preference. */
+WRAPPER int pthread_rwlock_unlock(pthread_rwlock_t *lock)
+{
+	int result = real(pthread_rwlock_unlock)(lock);
+
+	if (result == 0)
+		parking_wake(lock, UINT_MAX, PARKING_ALL);
+	return result;
+}
+
+ALIAS(__pthread_rwlock_rdlock, pthread_rwlock_rdlock);
+ALIAS(__pthread_rwlock_wrlock, pthread_rwlock_wrlock);
+ALIAS(__pthread_rwlock_unlock, pthread_rwlock_unlock);
+
+/* --- semaphore --- */
+
+static int sem_attempt(void *semaphore)
+{
+	int saved = errno;
+	int result = real(sem_trywait)(semaphore) ? errno : 0;
+
+	errno = saved;
+	return result;
+}
+
+/* The ABI of libc's semaphore on 64-bit CPUs: value and waiters in one word, then "not shared" as 0. */
+static bool sem_shared(const sem_t *semaphore)
+{
+	return ((const int *)(const void *)semaphore)[2] != 0;
+}
+
+static int sem_wait_until(sem_t *semaphore, int64_t deadline)
+{
+	struct lock_call call = {
+		.object = semaphore,
+		.attempt = sem_attempt,
+		.busy = EAGAIN,
+		.deadline = deadline,
+		.shared = sem_shared(semaphore),
+		.interruptible = true,
+		.cancel = true,
+	};
+	int result = parking_lock(&call);
+
+	if (result == 0)
+		return 0;
+	errno = result;
+	return -1;
+}
+
+WRAPPER int sem_wait(sem_t *semaphore)
+{
+	if (!shim_hub())
+		return real(sem_wait)(semaphore);
+	shim_cancellation_point();
+	return sem_attempt(semaphore) ? sem_wait_until(semaphore, CLOCK_NEVER) : 0;
+}
+
+static int sem_wait_clock(sem_t *semaphore, clockid_t clock, const struct timespec *abstime)
+{
+	int64_t deadline;
+	int error;
+
+	shim_cancellation_point();
+	if (sem_attempt(semaphore) == 0)
+		return 0;
+	error = deadline_of(clock, abstime, &deadline);
+	if (!error)
+		return sem_wait_until(semaphore, deadline);
+	errno = error;
+	return -1;
+}
+
+WRAPPER int sem_timedwait(sem_t *semaphore, const struct timespec *abstime)
+{
+	return shim_hub() ? sem_wait_clock(semaphore, CLOCK_REALTIME, abstime) : real(sem_timedwait)(semaphore, abstime);
+}
+
+WRAPPER int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *abstime)
+{
+	return shim_hub() ? sem_wait_clock(semaphore, clock, abstime) : real(sem_clockwait)(semaphore, clock, abstime);
+}
+
+WRAPPER int sem_post(sem_t *semaphore)
+{
+	int result = real(sem_post)(semaphore);
+
+	if (result == 0)
+		parking_wake(semaphore, 1, PARKING_ALL);
+	return result;
+}
+
+/* --- barrier --- */
+
+/* How many a barrier waits for, and whether other processes do: the third and fourth word of libc's. */
+static unsigned barrier_size(const pthread_barrier_t *barrier)
+{
+	return ((const unsigned *)(const void *)barrier)[2];
+}
+
+WRAPPER int pthread_barrier_wait(pthread_barrier_t *barrier)
+{
+	struct parked parked;
+
+	if (!shim_hub() || ((const unsigned *)(const void *)barrier)[3])
+		return real(pthread_barrier_wait)(barrier);
+	if (parking_count(barrier) + 1 >= barrier_size(barrier)) {
+		parking_wake(barrier, UINT_MAX, PARKING_ALL);
+		return PTHREAD_BARRIER_SERIAL_THREAD;
+	}
+	parking_enter(&parked, barrier, WAIT_INTERRUPTIBLE);
+	/* Only the wake ends the wait; a signal's handler runs between. */
+	while (parking_wait(&parked, CLOCK_NEVER) == -EINTR) {
+		bool taken = list_empty(&parked.link);
+
+		parking_leave(&parked);
+		shim_interrupted(true, false);
+		if (taken)
+			return 0;
+		parking_enter(&parked, barrier, WAIT_INTERRUPTIBLE);
+	}
+	parking_leave(&parked);
+	return 0;
+}
+
+/* --- spin lock --- */
+
+WRAPPER int pthread_spin_lock(pthread_spinlock_t *lock)
+{
+	struct hub *hub = shim_hub();
+
+	if (!hub)
+		return real(pthread_spin_lock)(lock);
+	while (real(pthread_spin_trylock)(lock))
+		green__yield(hub);
+	return 0;
+}
+
+/* --- once --- */
+
+static unsigned once_generation; /* rises with each fork, so that a run that the fork cut off is begun again */
+
+void once_after_fork(void)
+{
+	once_generation += 4;
+}
+
+/* INIT was left by an exception or a cancellation: somebody else has to run it. */
+static void once_reset(pthread_once_t **once)
+{
+	if (!*once)
+		return;
+	__atomic_store_n(*once, 0, __ATOMIC_RELEASE);
+	parking_wake(*once, UINT_MAX, PARKING_ALL);
+}
+
+static void once_run(pthread_once_t *once, void (*init)(void))
+{
+	__attribute__((cleanup(once_reset))) pthread_once_t *unfinished = once;
+
+	init();
+	unfinished = NULL;
+	__atomic_store_n(once, ONCE_DONE, __ATOMIC_RELEASE);
+	sys_call(SYS_futex, once, FUTEX_WAKE_PRIVATE, INT_MAX);
+	parking_wake(once, UINT_MAX, PARKING_ALL);
+}
+
+static void once_wait(pthread_once_t *once, int running)
+{
+	struct parked parked;
+
+	parking_enter(&parked, once, WAIT_INTERRUPTIBLE);
+	if (__atomic_load_n(once, __ATOMIC_ACQUIRE) == running)
+		parking_wait(&parked, CLOCK_NEVER);
+	parking_leave(&parked);
+	shim_interrupted(true, false);
+}
+
+WRAPPER int pthread_once(pthread_once_t *once, void (*init)(void))
+{
+	int running = (int)(once_generation | 1);
+	int seen = __atomic_load_n(once, __ATOMIC_ACQUIRE);
+
+	if (likely(seen & ONCE_DONE))
+		return 0;
+	if (!shim_greenlet())
+		return real(pthread_once)(once, init);
+	while (!(seen & ONCE_DONE)) {
+		if (seen == running)
+			once_wait(once, running);
+		else if (__atomic_compare_exchange_n(once, &seen, running, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			once_run(once, init);
+		seen = __atomic_load_n(once, __ATOMIC_ACQUIRE);
+	}
+	return 0;
+}
+
+ALIAS(__pthread_once, pthread_once);
+
+WRAPPER void call_once(once_flag *flag, void (*init)(void))
+{
+	pthread_once((pthread_once_t *)(void *)flag, init);
+}
+
+/* --- FILE locks that the program takes itself --- */
+
+static int file_attempt(void *file)
+{
+	return real(ftrylockfile)(file) ? EBUSY : 0;
+}
+
+WRAPPER void flockfile(FILE *file)
+{
+	struct lock_call call = { .object = file, .attempt = file_attempt, .busy = EBUSY, .deadline = CLOCK_NEVER };
+
+	if (!shim_hub())
+		real(flockfile)(file);
+	else if (file_attempt(file))
+		parking_lock(&call);
+}
+
+WRAPPER void funlockfile(FILE *file)
+{
+	real(funlockfile)(file);
+	parking_wake(file, 1, PARKING_ALL);
+}

@@ -1,0 +1,610 @@
+/* SPDX-License-Identifier: MIT */
+/* hook_thread.c - pthread_create and what belongs to it: join, detach, exit, cancel, attributes, names */
+#include <limits.h>
+#include <linux/futex.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+#include "hub/task.h"
+#include "hub/worker.h"
+#include "parking.h"
+#include "shim.h"
+#include "signals.h"
+#include "switch/thread_pointer.h"
+#include "thread.h"
+#include "tls.h"
+
+enum {
+	FIRST_TID = 4194305, /* above what the kernel gives out, and within what a futex word can hold */
+	LAST_TID = 0x3fffffff,
+	STACK_RESERVE = 16 * 1024, /* for the runtime's own frames, on top of what the program asked for */
+	GUARD_SHOWN = 4096,
+};
+
+struct threads threads;
+__thread struct thread green__thread;
+
+struct thread *thread_of_block(uintptr_t block)
+{
+	return (struct thread *)(block + (uintptr_t)&green__thread - thread_pointer_read());
+}
+
+const uintptr_t *thread_kept_addresses(void)
+{
+	static __thread uintptr_t kept[4];
+
+	kept[0] = (uintptr_t)&green__thread;
+	kept[1] = (uintptr_t)&green__current;
+	kept[2] = (uintptr_t)&errno;
+	return kept;
+}
+
+static void thread_join_list(struct thread *thread)
+{
+	list_append(&threads.all, &thread->link);
+	threads.alive++;
+	shim.stats->threads_alive = threads.alive;
+	if (threads.alive > shim.stats->threads_peak)
+		shim.stats->threads_peak = threads.alive;
+}
+
+static void thread_leave_list(struct thread *thread)
+{
+	list_remove(&thread->link);
+	threads.alive--;
+	shim.stats->threads_alive = threads.alive;
+}
+
+void threads_birth(void)
+{
+	struct thread *self = thread_self();
+	pthread_attr_t attributes;
+
+	list_init(&threads.all);
+	threads.main = self;
+	threads.last_tid = FIRST_TID - 1;
+	self->greenlet = green__current;
+	self->block = shim.native_tp;
+	self->tid = (pid_t)sys_call(SYS_getpid);
+	self->joined = false;
+	if (real(pthread_getattr_np)(pthread_self(), &attributes) == 0) {
+		pthread_attr_getstack(&attributes, &self->stack_low, &self->stack_size);
+		pthread_attr_getguardsize(&attributes, &self->guard_size);
+		pthread_attr_destroy(&attributes);
+	}
+	thread_join_list(self);
+}
+
+void threads_after_fork(void)
+{
+	struct thread *self = thread_self();
+
+	list_init(&threads.all);
+	threads.alive = 0;
+	thread_join_list(self);
+	self->tid = (pid_t)sys_call(SYS_getpid);
+	/* Whoever forked is the child's only thread, and natively its first one. */
+	threads.main = self;
+	tls_after_fork();
+}
+
+static pid_t tid_next(void)
+{
+	if (++threads.last_tid > LAST_TID)
+		threads.last_tid = FIRST_TID;
+	return threads.last_tid;
+}
+
+/* --- the life of a thread --- */
+
+/* Told on somebody else's stack: the thread is off its own for good, so a joiner may free it. */
+static void thread_released(struct greenlet *greenlet)
+{
+	struct thread *thread = thread_of_block(greenlet->thread_pointer);
+	bool detached = thread->detached;
+
+	thread->greenlet = NULL;
+	__atomic_store_n(&thread->ended, 1, __ATOMIC_SEQ_CST);
+	if (thread->foreign_joiner)
+		sys_call(SYS_futex, &thread->ended, FUTEX_WAKE_PRIVATE, INT_MAX);
+	parking_wake(&thread->ended, UINT_MAX, PARKING_ALL);
+	if (detached) {
+		thread->block = 0;
+		tls_put(greenlet->thread_pointer);
+	}
+}
+
+/* What is left to do on the thread's own stack; natively the last thread's end is the process's. */
+static void thread_finish(struct thread *self)
+{
+	tls_destructors();
+	keys_run_destructors();
+	if (threads.alive == 1)
+		exit(0);
+	signals_thread_ends(self);
+	thread_leave_list(self);
+}
+
+/*
+ * The frame in which pthread_exit and cancellation end: libc unwinds to the
+ * innermost buffer that pthread_cleanup_push's own calls have registered.
+ */
+static void *thread_run(struct thread *self)
+{
+	__pthread_unwind_buf_t root;
+
+	/* What a cancelled thread returns; pthread_exit overwrites it. */
+	self->result = PTHREAD_CANCELED;
+	if (__sigsetjmp_cancel(root.__cancel_jmp_buf, 0))
+		return self->result;
+	__pthread_register_cancel(&root);
+	self->result = self->routine(self->argument);
+	__pthread_unregister_cancel(&root);
+	return self->result;
+}
+
+static void *thread_main(void *arg)
+{
+	struct thread *self = arg;
+
+	tls_start();
+	self->result = thread_run(self);
+	thread_finish(self);
+	return NULL;
+}
+
+/* --- pthread_create --- */
+
+/* What is read from the attributes; NULL attributes mean the defaults. */
+struct wanted {
+	void *stack;
+	size_t stack_size, guard_size;
+	int detached;
+	sigset_t mask;
+	bool has_mask;
+};
+
+static void wanted_read(struct wanted *wanted, const pthread_attr_t *given)
+{
+	pthread_attr_t defaults;
+	const pthread_attr_t *attributes = given ? given : &defaults;
+	char *low = NULL;
+
+	if (!given)
+		pthread_getattr_default_np(&defaults);
+	pthread_attr_getdetachstate(attributes, &wanted->detached);
+	pthread_attr_getstacksize(attributes, &wanted->stack_size);
+	pthread_attr_getguardsize(attributes, &wanted->guard_size);
+	pthread_attr_getstack(attributes, (void **)&low, &wanted->stack_size);
+	/* libc keeps the upper end: none given shows as an upper end of NULL. */
+	wanted->stack = (uintptr_t)low + wanted->stack_size ? low : NULL;
+	wanted->has_mask = pthread_attr_getsigmask_np(attributes, &wanted->mask) == 0;
+	if (!given) {
+		if (shim.stack_size)
+			wanted->stack_size = shim.stack_size;
+		pthread_attr_destroy(&defaults);
+	}
+}
+
+static struct stack *wanted_stack(const struct wanted *wanted)
+{
+	if (wanted->stack)
+		return green__stack_wrap(wanted->stack, wanted->stack_size);
+	return green__stack_take(wanted->stack_size + getauxval(AT_MINSIGSTKSZ) + STACK_RESERVE);
+}
+
+static void thread_init(struct thread *thread, uintptr_t block, const struct wanted *wanted, const struct stack *stack)
+{
+	bool recycled = thread->recycled;
+
+	memset(thread, 0, sizeof(*thread));
+	thread->recycled = recycled;
+	thread->block = block;
+	thread->tid = *tls_tid(block);
+	thread->detached = wanted->detached == PTHREAD_CREATE_DETACHED;
+	thread->stack_low = stack->low;
+	thread->stack_size = stack->size;
+	thread->guard_size = wanted->stack ? 0 : GUARD_SHOWN;
+	thread->alternate.ss_flags = SS_DISABLE;
+	list_init(&thread->link);
+}
+
+static int thread_create(pthread_t *id, const struct wanted *wanted, void *(*routine)(void *), void *argument)
+{
+	struct stack *stack = wanted_stack(wanted);
+	uintptr_t block = stack ? tls_take(tid_next(), stack->low, stack->size) : 0;
+	struct thread *thread;
+	struct greenlet *task;
+
+	if (!block) {
+		if (stack)
+			green__stack_release(stack);
+		return EAGAIN;
+	}
+	critical_enter(shim.hub->flow);
+	thread = thread_of_block(block);
+	thread_init(thread, block, wanted, stack);
+	thread->routine = routine;
+	thread->argument = argument;
+	task = green__task_create(shim.hub, stack, thread_main, thread);
+	task->thread_pointer = block;
+	task->ended = NULL;
+	task->released = thread_released;
+	thread->greenlet = task;
+	signals_thread_begins(thread, wanted->has_mask ? &wanted->mask : NULL);
+	thread_join_list(thread);
+	shim.stats->threads_created++;
+	*id = (pthread_t)block;
+	green__task_start(shim.hub, task);
+	critical_leave(shim.hub->flow);
+	return 0;
+}
+
+WRAPPER int pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*routine)(void *), void *argument)
+{
+	struct wanted wanted;
+	int saved = errno;
+	int error;
+
+	if (!shim_greenlet() && !shim_birth())
+		return real(pthread_create)(id, attributes, routine, argument);
+	wanted_read(&wanted, attributes);
+	error = thread_create(id, &wanted, routine, argument);
+	errno = saved;
+	return error;
+}
+
+/* --- join and detach --- */
+
+static void join_foreign(struct thread *thread)
+{
+	thread->foreign_joiner = true;
+	while (!__atomic_load_n(&thread->ended, __ATOMIC_SEQ_CST))
+		sys_call(SYS_futex, &thread->ended, FUTEX_WAIT_PRIVATE, 0, NULL);
+}
+
+static int join_wait(struct thread *thread, int64_t deadline)
+{
+	while (!thread->ended) {
+		struct parked parked;
+		int error;
+
+		parking_enter(&parked, &thread->ended, WAIT_INTERRUPTIBLE);
+		error = parking_wait(&parked, deadline);
+		parking_leave(&parked);
+		if (error == -ETIMEDOUT && !thread->ended)
+			return ETIMEDOUT;
+		if (error == -EINTR) {
+			/* A joiner that is cancelled leaves the thread joinable. */
+			thread->joined = false;
+			shim_interrupted(true, true);
+			thread->joined = true;
+		}
+	}
+	return 0;
+}
+
+static int join_until(struct thread *thread, void **result, int64_t deadline)
+{
+	int error = 0;
+
+	if (thread == thread_self())
+		return EDEADLK;
+	if (thread->detached || thread->joined)
+		return EINVAL;
+	shim_cancellation_point();
+	thread->joined = true;
+	if (thread->ended)
+		error = 0;
+	else if (!shim_greenlet())
+		join_foreign(thread);
+	else
+		error = join_wait(thread, deadline);
+	if (error) {
+		thread->joined = false;
+		return error;
+	}
+	if (result)
+		*result = thread->result;
+	/* The main thread's block is the kernel thread's own and never serves another. */
+	if (thread != threads.main) {
+		uintptr_t block = thread->block;
+
+		thread->block = 0;
+		tls_put(block);
+	}
+	return 0;
+}
+
+struct real_join {
+	pthread_t id;
+	void **result;
+};
+
+static long join_real(void *arg)
+{
+	struct real_join *join = arg;
+
+	return real(pthread_join)(join->id, join->result);
+}
+
+WRAPPER int pthread_join(pthread_t id, void **result)
+{
+	struct thread *thread = shim.hub ? thread_of(id) : NULL;
+	struct hub *hub = shim_hub();
+	struct real_join join = { id, result };
+	long error;
+
+	if (thread)
+		return join_until(thread, result, CLOCK_NEVER);
+	if (hub && green__work(hub, join_real, &join, &error) == 0)
+		return (int)error;
+	return real(pthread_join)(id, result);
+}
+
+WRAPPER int pthread_tryjoin_np(pthread_t id, void **result)
+{
+	struct thread *thread = shim.hub ? thread_of(id) : NULL;
+
+	if (!thread)
+		return real(pthread_tryjoin_np)(id, result);
+	if (!thread->ended && !thread->detached && !thread->joined) {
+		/* Natively a loop of tries makes progress by itself. */
+		if (shim_hub())
+			green__yield(shim.hub);
+		if (!thread->ended)
+			return EBUSY;
+	}
+	return join_until(thread, result, CLOCK_NEVER);
+}
+
+static int join_clock(pthread_t id, void **result, clockid_t clock, const struct timespec *abstime)
+{
+	int64_t deadline = CLOCK_NEVER;
+
+	if (abstime && (abstime->tv_nsec < 0 || abstime->tv_nsec >= NS_PER_SECOND))
+		return EINVAL;
+	if (abstime)
+		deadline = clock_deadline(clock, abstime);
+	return join_until(thread_of(id), result, deadline);
+}
+
+WRAPPER int pthread_timedjoin_np(pthread_t id, void **result, const struct timespec *abstime)
+{
+	if (!shim.hub || !thread_of(id))
+		return real(pthread_timedjoin_np)(id, result, abstime);
+	return join_clock(id, result, CLOCK_REALTIME, abstime);
+}
+
+WRAPPER int pthread_clockjoin_np(pthread_t id, void **result, clockid_t clock, const struct timespec *abstime)
+{
+	if (!shim.hub || !thread_of(id))
+		return real(pthread_clockjoin_np)(id, result, clock, abstime);
+	return join_clock(id, result, clock, abstime);
+}
+
+WRAPPER int pthread_detach(pthread_t id)
+{
+	struct thread *thread = shim.hub ? thread_of(id) : NULL;
+
+	if (!thread)
+		return real(pthread_detach)(id);
+	if (thread->detached || thread->joined)
+		return EINVAL;
+	thread->detached = true;
+	if (thread->ended && thread != threads.main) {
+		thread->block = 0;
+		tls_put((uintptr_t)id);
+	}
+	return 0;
+}
+
+/* --- exit and cancellation --- */
+
+/* The root of main, registered by the shim's own start; taken away where libc's is wanted. */
+extern void *green__main_root;
+
+WRAPPER void pthread_exit(void *result)
+{
+	struct thread *self = thread_self();
+
+	if (self->block)
+		self->result = result;
+	else if (green__main_root && sys_call(SYS_gettid) == sys_call(SYS_getpid))
+		__pthread_unregister_cancel(green__main_root);
+	real(pthread_exit)(result);
+	__builtin_unreachable();
+}
+
+WRAPPER void thrd_exit(int result)
+{
+	pthread_exit((void *)(intptr_t)result);
+}
+
+void thread_main_exited(void)
+{
+	struct thread *self = thread_self();
+	struct parked parked;
+
+	thread_finish(self);
+	critical_enter(shim.hub->flow);
+	self->ended = 1;
+	shim.hub->flow->living--;
+	parking_wake(&self->ended, UINT_MAX, PARKING_ALL);
+	/* The process's first thread carries the others, so its greenlet waits for the end that one of them brings. */
+	for (;;) {
+		parking_enter(&parked, self, WAIT_PLAIN);
+		parking_wait(&parked, CLOCK_NEVER);
+		parking_leave(&parked);
+	}
+}
+
+struct remote_cancel {
+	struct remote remote;
+	struct thread *thread;
+};
+
+static void cancel_remotely(struct hub *hub, struct remote *remote)
+{
+	struct remote_cancel *cancel = container_of(remote, struct remote_cancel, remote);
+
+	(void)hub;
+	if (cancel->thread->greenlet)
+		green__interrupt(cancel->thread->greenlet);
+	free(cancel);
+}
+
+static void interrupt_from_anywhere(struct thread *thread)
+{
+	struct remote_cancel *cancel;
+
+	if (green__current && green__current->flow == shim.hub->flow) {
+		green__interrupt(thread->greenlet);
+		return;
+	}
+	cancel = malloc(sizeof(*cancel));
+	if (!cancel)
+		return;
+	cancel->thread = thread;
+	cancel->remote.run = cancel_remotely;
+	green__hub_post(shim.hub, &cancel->remote);
+}
+
+/* libc's own call records the request in the thread's structure and loads the unwinder; waking is ours. */
+WRAPPER int pthread_cancel(pthread_t id)
+{
+	struct thread *thread = shim.hub ? thread_of(id) : NULL;
+	int error;
+
+	if (!thread)
+		return real(pthread_cancel)(id);
+	if (thread->ended)
+		return 0;
+	thread->cancel_requested = true;
+	error = real(pthread_cancel)(id);
+	if (thread->greenlet && thread != thread_self())
+		interrupt_from_anywhere(thread);
+	return error;
+}
+
+/* --- attributes, names, scheduling --- */
+
+WRAPPER int pthread_getattr_np(pthread_t id, pthread_attr_t *attributes)
+{
+	struct thread *thread = shim.hub ? thread_of(id) : NULL;
+	int error;
+
+	if (!thread || thread->block == shim.native_tp)
+		return real(pthread_getattr_np)(id, attributes);
+	error = pthread_attr_init(attributes);
+	if (error)
+		return error;
+	pthread_attr_setstack(attributes, thread->stack_low, thread->stack_size);
+	pthread_attr_setguardsize(attributes, thread->guard_size);
+	pthread_attr_setdetachstate(attributes, thread->detached ? PTHREAD_CREATE_DETACHED : PTHREAD_CREATE_JOINABLE);
+	return 0;
+}
+
+WRAPPER int pthread_setname_np(pthread_t id, const char *name)
+{
+	struct thread *thread = shim.hub ? thread_of(id) : NULL;
+
+	if (!thread || thread->block == shim.native_tp)
+		return real(pthread_setname_np)(id, name);
+	if (strlen(name) >= sizeof(thread->name))
+		return ERANGE;
+	strcpy(thread->name, name);
+	if (thread->greenlet)
+		green_set_name(thread->greenlet, name);
+	return 0;
+}
+
+WRAPPER int pthread_getname_np(pthread_t id, char *name, size_t size)
+{
+	struct thread *thread = shim.hub ? thread_of(id) : NULL;
+
+	if (!thread || !thread->name[0])
+		return real(pthread_getname_np)(thread ? (pthread_t)shim.native_tp : id, name, size);
+	if (size <= strlen(thread->name))
+		return ERANGE;
+	strcpy(name, thread->name);
+	return 0;
+}
+
+/* The carrier's affinity is everybody's: what one thread asks for must not pin them all. */
+WRAPPER int pthread_setaffinity_np(pthread_t id, size_t size, const cpu_set_t *set)
+{
+	if (!shim.hub || !thread_of(id))
+		return real(pthread_setaffinity_np)(id, size, set);
+	return 0;
+}
+
+WRAPPER int pthread_getaffinity_np(pthread_t id, size_t size, cpu_set_t *set)
+{
+	if (!shim.hub || !thread_of(id))
+		return real(pthread_getaffinity_np)(id, size, set);
+	return real(pthread_getaffinity_np)((pthread_t)shim.native_tp, size, set);
+}
+
+WRAPPER int pthread_getcpuclockid(pthread_t id, clockid_t *clock)
+{
+	if (!shim.hub || !thread_of(id))
+		return real(pthread_getcpuclockid)(id, clock);
+	return real(pthread_getcpuclockid)((pthread_t)shim.native_tp, clock);
+}
+
+WRAPPER pid_t gettid(void)
+{
+	struct thread *self = thread_self();
+
+	return self->block ? self->tid : (pid_t)sys_call(SYS_gettid);
+}
+
+/* --- C11 threads, which call libc's pthread functions inside libc --- */
+
+struct c11_start {
+	thrd_start_t function;
+	void *argument;
+};
+
+static void *c11_main(void *arg)
+{
+	struct c11_start start = *(struct c11_start *)arg;
+
+	free(arg);
+	return (void *)(intptr_t)start.function(start.argument);
+}
+
+WRAPPER int thrd_create(thrd_t *id, thrd_start_t function, void *argument)
+{
+	struct c11_start *start = malloc(sizeof(*start));
+	int error = start ? 0 : ENOMEM;
+
+	if (start) {
+		start->function = function;
+		start->argument = argument;
+		error = pthread_create(id, NULL, c11_main, start);
+	}
+	if (!error)
+		return thrd_success;
+	free(start);
+	return error == ENOMEM || error == EAGAIN ? thrd_nomem : thrd_error;
+}
+
+WRAPPER int thrd_join(thrd_t id, int *result)
+{
+	void *value;
+
+	if (pthread_join(id, &value))
+		return thrd_error;
+	if (result)
+		*result = (int)(intptr_t)value;
+	return thrd_success;
+}
+
+WRAPPER int thrd_detach(thrd_t id)
+{
+	return pthread_detach(id) ? thrd_error : thrd_success;
+}

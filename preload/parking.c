@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* parking.c - an address-keyed parking lot: what every lock's waiters wait in */
+#include "parking.h"
+
+#include "base/spinlock.h"
+#include "shim.h"
+
+enum { BUCKETS = 1024 };
+
+/* How often a lock is looked at that can become free without our knowing. */
+#define UNSEEN_INTERVAL (2 * NS_PER_MS)
+
+struct bucket {
+	struct spinlock lock;
+	unsigned count;    /* read without the lock: nobody waits here */
+	struct list parked;
+};
+
+static struct bucket buckets[BUCKETS];
+
+static struct bucket *bucket_of(const void *address)
+{
+	uint64_t hash = (uint64_t)(uintptr_t)address * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &buckets[hash >> 54];
+}
+
+/* A bucket's list is made at first use, so that a zeroed table is an empty one. */
+static void bucket_lock(struct bucket *bucket)
+{
+	spinlock_lock(&bucket->lock);
+	if (!bucket->parked.next)
+		list_init(&bucket->parked);
+}
+
+void parking_enter(struct parked *parked, const void *address, enum wait_mode mode)
+{
+	struct bucket *bucket = bucket_of(address);
+
+	critical_enter(green__current->flow);
+	green__waiter_init(&parked->waiter, mode);
+	parked->address = address;
+	parked->bits = PARKING_ALL;
+	bucket_lock(bucket);
+	list_append(&bucket->parked, &parked->link);
+	__atomic_add_fetch(&bucket->count, 1, __ATOMIC_SEQ_CST);
+	spinlock_unlock(&bucket->lock);
+}
+
+int parking_wait(struct parked *parked, int64_t deadline)
+{
+	struct hub *hub = green__current->flow->hub;
+	int error;
+
+	/* Under the shim a wait without an end is no error: a signal may come. */
+	hub->external++;
+	error = green__park(&parked->waiter, deadline);
+	hub->external--;
+	return error;
+}
+
+static void bucket_take(struct bucket *bucket, struct parked *parked)
+{
+	list_remove(&parked->link);
+	__atomic_sub_fetch(&bucket->count, 1, __ATOMIC_SEQ_CST);
+}
+
+void parking_leave(struct parked *parked)
+{
+	struct bucket *bucket;
+	const void *address;
+
+	/* It may be moved to another address while we look. */
+	for (;;) {
+		address = parked->address;
+		bucket = bucket_of(address);
+		bucket_lock(bucket);
+		if (parked->address == address)
+			break;
+		spinlock_unlock(&bucket->lock);
+	}
+	if (!list_empty(&parked->link))
+		bucket_take(bucket, parked);
+	spinlock_unlock(&bucket->lock);
+	/* A wake from another thread that came between must be taken in before the memory goes. */
+	if (parked->waiter.result <= -WAITER_FROM_OUTSIDE)
+		green__park(&parked->waiter, CLOCK_NEVER);
+	critical_leave(green__current->flow);
+}
+
+unsigned parking_wake(const void *address, unsigned count, uint32_t bits)
+{
+	struct bucket *bucket = bucket_of(address);
+	struct flow *flow = green__current ? green__current->flow : NULL;
+	struct list *next;
+	unsigned woken = 0;
+
+	if (__atomic_load_n(&bucket->count, __ATOMIC_SEQ_CST) == 0)
+		return 0;
+	if (flow)
+		critical_enter(flow);
+	bucket_lock(bucket);
+	for (struct list *node = bucket->parked.next; node != &bucket->parked && woken < count; node = next) {
+		struct parked *parked = container_of(node, struct parked, link);
+
+		next = node->next;
+		if (parked->address != address || !(parked->bits & bits))
+			continue;
+		bucket_take(bucket, parked);
+		if (green__wake(&parked->waiter, 0))
+			woken++;
+	}
+	spinlock_unlock(&bucket->lock);
+	if (flow)
+		critical_leave(flow);
+	return woken;
+}
+
+static struct parked *parked_under(const struct bucket *bucket, const void *address)
+{
+	list_for_each(node, &bucket->parked) {
+		struct parked *parked = container_of(node, struct parked, link);
+
+		if (parked->address == address)
+			return parked;
+	}
+	return NULL;
+}
+
+unsigned parking_move(const void *from, const void *to, unsigned count)
+{
+	struct bucket *source = bucket_of(from);
+	struct bucket *target = bucket_of(to);
+	unsigned moved = 0;
+
+	while (moved < count) {
+		struct parked *parked;
+
+		bucket_lock(source);
+		parked = parked_under(source, from);
+		if (parked) {
+			bucket_take(source, parked);
+			parked->address = to;
+		}
+		spinlock_unlock(&source->lock);
+		if (!parked)
+			break;
+		bucket_lock(target);
+		list_append(&target->parked, &parked->link);
+		__atomic_add_fetch(&target->count, 1, __ATOMIC_SEQ_CST);
+		spinlock_unlock(&target->lock);
+		moved++;
+	}
+	return moved;
+}
+
+unsigned parking_count(const void *address)
+{
+	struct bucket *bucket = bucket_of(address);
+	unsigned count = 0;
+
+	bucket_lock(bucket);
+	list_for_each(node, &bucket->parked)
+		count += container_of(node, struct parked, link)->address == address;
+	spinlock_unlock(&bucket->lock);
+	return count;
+}
+
+void parking_after_fork(void)
+{
+	for (size_t i = 0; i < BUCKETS; i++) {
+		spinlock_init(&buckets[i].lock);
+		buckets[i].count = 0;
+		list_init(&buckets[i].parked);
+	}
+}
+
+static int64_t next_look(const struct lock_call *call)
+{
+	int64_t soon;
+
+	if (!call->shared && !shim.foreign)
+		return call->deadline;
+	soon = clock_after(UNSEEN_INTERVAL);
+	return soon < call->deadline ? soon : call->deadline;
+}
+
+int parking_lock(const struct lock_call *call)
+{
+	for (;;) {
+		struct parked parked;
+		int result, error = 0;
+
+		parking_enter(&parked, call->object, WAIT_INTERRUPTIBLE);
+		result = call->attempt(call->object);
+		if (result == call->busy)
+			error = parking_wait(&parked, next_look(call));
+		parking_leave(&parked);
+		if (result != call->busy)
+			return result;
+		if (error == -EINTR && !shim_interrupted(true, call->cancel) && call->interruptible)
+			return EINTR;
+		if (error == -ETIMEDOUT && clock_now() >= call->deadline)
+			return ETIMEDOUT;
+	}
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * parking.h - an address-keyed parking lot: what every lock's waiters wait in
+ *
+ * The locks themselves stay libc's.  A greenlet that finds one busy enters the lot
+ * under its address, tries once more, and parks; who makes the lock free does the
+ * real thing first and then wakes one from the lot.  Entering before the second
+ * attempt closes the gap in which a foreign thread might have unlocked.
+ */
+#ifndef GREEN_PRELOAD_PARKING_H
+#define GREEN_PRELOAD_PARKING_H
+
+#include "hub/waiter.h"
+
+struct parked {
+	struct list link;     /* in the bucket of ADDRESS until it is woken */
+	const void *address;
+	uint32_t bits;        /* FUTEX_WAIT_BITSET; all ones otherwise */
+	struct waiter waiter;
+};
+
+/* parking_enter - the current greenlet will wait under ADDRESS; from now on it may be woken */
+void parking_enter(struct parked *parked, const void *address, enum wait_mode mode);
+
+/* parking_wait - until it is woken, or DEADLINE; 0 or -errno as green__park */
+int parking_wait(struct parked *parked, int64_t deadline);
+
+/* parking_leave - after the wait, or instead of it */
+void parking_leave(struct parked *parked);
+
+/* parking_wake - wake at most COUNT of those that wait under ADDRESS with one of BITS; how many.  Any thread. */
+unsigned parking_wake(const void *address, unsigned count, uint32_t bits);
+
+/* parking_move - let at most COUNT of those under FROM wait under TO; how many */
+unsigned parking_move(const void *from, const void *to, unsigned count);
+
+/* parking_count - how many wait under ADDRESS */
+unsigned parking_count(const void *address);
+
+/* parking_after_fork - in the child nobody waits */
+void parking_after_fork(void);
+
+/*
+ * parking_lock - make ATTEMPT(OBJECT) until it says something else than BUSY, parking between
+ *
+ * SHARED: other processes use OBJECT, so it is looked at every few milliseconds.
+ * INTERRUPTIBLE: end with EINTR as sem_wait does.  CANCEL: a cancellation point.
+ * Returns: what ATTEMPT said at last, ETIMEDOUT or EINTR.
+ */
+struct lock_call {
+	void *object;
+	int (*attempt)(void *object);
+	int busy;         /* what ATTEMPT returns if it would have to wait */
+	int64_t deadline;
+	bool shared, interruptible, cancel;
+};
+
+int parking_lock(const struct lock_call *call);
+
+#define PARKING_ALL UINT32_MAX
+
+#endif

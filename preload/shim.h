@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shim.h - what all rooms of the shim share: the process's state and the question "am I green?"
+ *
+ * Until the first pthread_create the process has no hub, and every wrapper makes
+ * the plain call.  Then its first thread becomes the main greenlet of a hub, and
+ * what pthread_create returns are tasks with thread-local storage of their own.
+ * Threads that the shim did not make are foreign: they always get the plain call.
+ */
+#ifndef GREEN_PRELOAD_SHIM_H
+#define GREEN_PRELOAD_SHIM_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "hub/hub.h"
+#include "real.h"
+
+/* A replaced function: its own name, or an alias of it. */
+#define WRAPPER __attribute__((visibility("default")))
+
+/* Another name for TARGET, with all that its declaration promises. */
+#ifdef __clang__
+#define ALIAS(name, target) WRAPPER extern __typeof__(target) name __attribute__((alias(#target)))
+#else
+#define ALIAS(name, target) WRAPPER extern __typeof__(target) name __attribute__((alias(#target), copy(target)))
+#endif
+
+/* What pthread_cleanup_push is made of; <pthread.h> hides it from code compiled with -fexceptions. */
+extern void __pthread_register_cancel(__pthread_unwind_buf_t *buffer);
+extern void __pthread_unregister_cancel(__pthread_unwind_buf_t *buffer);
+
+struct shim {
+	struct hub *hub;         /* NULL until the first pthread_create */
+	bool stood_down;         /* threads are real ones, because the self-check failed */
+	bool verbose;
+	bool foreign;            /* a foreign thread has used a lock: it may also use one inside libc, unseen */
+	int in_vfork_child;      /* the parent's memory is a child's for the moment: touch nothing */
+	size_t stack_size;       /* GREEN_STACK, 0 if not given */
+	uintptr_t alt_low;       /* the carrier's signal stack; a handler on it must not park */
+	size_t alt_size;
+	uintptr_t native_tp;     /* the TLS block of the process's first thread */
+	struct stats *stats;     /* the file of GREEN_STATS, or memory of our own */
+};
+
+extern struct shim shim __attribute__((visibility("hidden")));
+
+/*
+ * shim_hub - the hub on which the caller may park, NULL if it must make the plain call
+ *
+ * NULL for a foreign thread, before the hub is born, in a vfork child, on the
+ * signal stack, and while nobody else is there to run meanwhile.
+ */
+static inline struct hub *shim_hub(void)
+{
+	struct greenlet *self = green__current;
+
+	if (likely(!self) || unlikely(shim.in_vfork_child))
+		return NULL;
+	if (self->flow->living <= 2 || (uintptr_t)__builtin_frame_address(0) - shim.alt_low < shim.alt_size)
+		return NULL;
+	return self->flow->hub;
+}
+
+/* shim_greenlet - true if the caller runs on the carrier, whether or not it may park now */
+static inline bool shim_greenlet(void)
+{
+	return shim.hub && green__current && green__current->flow == shim.hub->flow && !shim.in_vfork_child;
+}
+
+/* shim_birth - make the hub, with the calling first thread as its main greenlet; false if it cannot be */
+bool shim_birth(void);
+
+/* shim_say - one line on stderr, "green: ..." */
+void shim_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * shim_interrupted - a wait ended with -EINTR: run the handlers of the signals that came
+ *
+ * RESTARTABLE: SA_RESTART restarts the call.  CANCEL: the call is a cancellation point.
+ * Returns: true if the call is to go on.
+ */
+bool shim_interrupted(bool restartable, bool cancel);
+
+/* shim_cancellation_point - pthread_testcancel, if somebody has asked for it */
+void shim_cancellation_point(void);
+
+#endif

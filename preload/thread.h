@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* thread.h - what the shim knows of one green pthread, the main one included */
+#ifndef GREEN_PRELOAD_THREAD_H
+#define GREEN_PRELOAD_THREAD_H
+
+#include "shim.h"
+
+/*
+ * Lies in the thread's own TLS block, so a pthread_t leads to it without any table.
+ * On a foreign thread's block it is all zero.
+ */
+struct thread {
+	struct greenlet *greenlet; /* NULL: foreign, or it has ended */
+	uintptr_t block;           /* its TLS block, which is its pthread_t; 0: no green pthread */
+	pid_t tid;                 /* synthetic and unique; the main thread's is the process's */
+	int ended;                 /* futex word: 1 once it is off its stack; joiners wait for it */
+	bool detached;
+	bool joined;               /* somebody joins it or has joined it */
+	bool foreign_joiner;       /* a foreign thread sleeps on ENDED */
+	bool recycled;             /* tls.c: the block has served another thread before */
+	bool unlinked;             /* tls.c: libc has forgotten the block at a fork */
+	bool cancel_requested;
+	void *(*routine)(void *);
+	void *argument;
+	void *result;
+	void *stack_low;           /* as pthread_getattr_np shows it */
+	size_t stack_size, guard_size;
+	uint64_t mask;             /* soft signal mask, bit N-1 for signal N */
+	uint64_t pending;          /* signals that are this thread's to handle */
+	unsigned handled;          /* how many handlers have run on it */
+	stack_t alternate;         /* what it has told sigaltstack */
+	char name[16];             /* pthread_setname_np; empty: the process's */
+	struct list link;          /* threads.all while alive */
+	struct thread *next_free;  /* tls.c */
+};
+
+struct threads {
+	struct list all;
+	struct thread *main;
+	unsigned alive;
+	pid_t last_tid;
+};
+
+extern struct threads threads __attribute__((visibility("hidden")));
+extern __thread struct thread green__thread GREEN_INITIAL_EXEC __attribute__((visibility("hidden")));
+
+/* thread_self - the descriptor on the caller's TLS block, green or not */
+static inline struct thread *thread_self(void)
+{
+	return &green__thread;
+}
+
+/* thread_of_block - the descriptor on another block */
+struct thread *thread_of_block(uintptr_t block);
+
+/* thread_of - the green pthread that ID names, NULL if it names none */
+static inline struct thread *thread_of(pthread_t id)
+{
+	struct thread *thread = thread_of_block((uintptr_t)id);
+
+	return thread->block == (uintptr_t)id ? thread : NULL;
+}
+
+/* thread_kept_addresses - one address in each module whose data survives recycling; ends with 0 */
+const uintptr_t *thread_kept_addresses(void);
+
+/* threads_birth - make the calling first thread the first green one */
+void threads_birth(void);
+
+/* threads_after_fork - in the child only the caller is left */
+void threads_after_fork(void);
+
+/* thread_main_exited - the main thread has called pthread_exit: its clean-up is done; never returns */
+void thread_main_exited(void) __attribute__((noreturn));
+
+/* keys_run_destructors - at the end of the calling thread */
+void keys_run_destructors(void);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tls.h - a block of thread-local storage, as glibc makes it, for each green pthread
+ *
+ * Such a block is what the thread pointer points to: errno, __thread variables,
+ * the locale and what glibc keeps of a thread all lie in it.  Blocks are recycled,
+ * never freed, because only the end of a real thread frees all that hangs on one.
+ */
+#ifndef GREEN_PRELOAD_TLS_H
+#define GREEN_PRELOAD_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* tls_check - find out how this glibc lays out a block, and try one; NULL, or why it cannot be done */
+const char *tls_check(void);
+
+/* tls_take - a block for a thread with id TID and the stack of SIZE bytes at LOW; 0 if there is no memory */
+uintptr_t tls_take(pid_t tid, void *low, size_t size);
+
+/* tls_start - first thing on a new thread, with its block installed: libc's and every module's data as at a thread's start */
+void tls_start(void);
+
+/* tls_put - the thread of BLOCK has ended and been joined */
+void tls_put(uintptr_t block);
+
+/* tls_tid - where BLOCK keeps its thread's id, which locks record as their owner */
+int *tls_tid(uintptr_t block);
+
+/* tls_destructors - run C++'s thread_local destructors of the calling thread */
+void tls_destructors(void);
+
+/* tls_after_fork - in the child libc has forgotten all blocks but the caller's */
+void tls_after_fork(void);
+
+#endif

@@ -1,0 +1,159 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""driver.py - runs the plain blocking programs natively and under `green run`, and compares what they did"""
+
+import os
+import shutil
+import sys
+
+from harness import Case, Failure, Skip, check_stats, main_with, message_of_overflow, run, source_directory
+
+MODULES = ("dl_tls_fast", "dl_tls_late", "dl_objects")
+PROGRAMS = (
+    "socket_io pipes nonblock multiplex descriptors sleeps locks threads main_exit cancel futexes "
+    "processes signals credentials dynamic stdio_threads many foreign hog c11"
+).split()
+LANGUAGE_RUNS = 50
+
+# A program whose green run differs on purpose: the text that the shim promises instead of native's.
+PUBLISHED = {
+    "descriptors.close_while_waiting": (
+        "close_while_waiting:\nrecv: EBADF\naccept: EBADF\npoll: POLLNVAL\n"
+    ),
+}
+TIME_LIMITS = {"many": 60, "signals": 30}
+
+
+def listed_cases(program):
+    """The cases that a program of ours names itself, each with the threads it creates."""
+    result = run([program, "--list"], limit=10)
+    if result.status != 0:
+        raise Failure(f"{program} --list: status {result.status}")
+    for line in result.stdout.decode().splitlines():
+        name, threads = line.split()
+        yield name, int(threads)
+
+
+def environment(options):
+    """The child finds our loadable modules, and no shim that surrounds the driver."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("GREEN_") and k != "LD_PRELOAD"}
+    for place in (".libs", "."):
+        directory = os.path.join(options.programs, place)
+        if os.path.exists(os.path.join(directory, MODULES[0] + ".so")):
+            env["PLAIN_MODULES"] = os.path.abspath(directory)
+            break
+    return env
+
+
+class Compared(Case):
+    """One command run both ways; its output, its errors and its end must be the same."""
+
+    def __init__(self, name, command, threads, limit=20, runs=1):
+        super().__init__(name)
+        self.command, self.threads, self.limit, self.default_runs = command, threads, limit, runs
+
+    def run(self, options):
+        env = environment(options)
+        native = None
+        if self.name not in PUBLISHED:
+            native = run(self.command, limit=self.limit, env=env)
+            self.demand_sane(native)
+        for _ in range(options.repeat or self.default_runs):
+            self.run_once(options, env, native)
+
+    def run_once(self, options, env, native):
+        if options.native_only:
+            if native:
+                self.compare(native, run(self.command, limit=self.limit, env=env))
+            return
+        result = run(self.command, limit=self.limit, env=env, green=options.green)
+        self.compare(native, result)
+        check_stats(result, self.threads)
+
+    @staticmethod
+    def demand_sane(native):
+        if native.hang:
+            raise Failure("hangs natively", native)
+        if b"cannot go on" in native.stdout:
+            raise Failure("cannot go on natively", native)
+
+    def compare(self, native, result):
+        if result.hang:
+            raise Failure("hangs", result)
+        if self.name in PUBLISHED:
+            self.compare_text(PUBLISHED[self.name].encode(), result)
+            return
+        if result.status != native.status:
+            raise Failure(f"status {result.status}, natively {native.status}", result)
+        self.compare_text(native.stdout, result)
+        self.compare_errors(native, result)
+
+    @staticmethod
+    def compare_text(expected, result):
+        if result.stdout != expected:
+            raise Failure("other output", result, expected)
+
+    @staticmethod
+    def compare_errors(native, result):
+        if result.stderr != native.stderr:
+            raise Failure("other errors", result, native.stderr)
+
+
+class Overflow(Compared):
+    """Deep recursion ends by the same signal; the shim adds one sentence which names the greenlet."""
+
+    def compare_errors(self, native, result):
+        if result.shimmed and not message_of_overflow(result.stderr):
+            raise Failure("no single sentence about the overflow", result)
+
+
+class Rust(Compared):
+    """The Rust program, compiled at its first use and kept in the build directory."""
+
+    def run(self, options):
+        self.command = [compiled_rust(options)]
+        super().run(options)
+
+
+def compiled_rust(options):
+    rustc = next((path for path in ("/usr/bin/rustc", shutil.which("rustc")) if path and os.path.exists(path)), None)
+    if not rustc:
+        raise Skip("rustc is not installed")
+    source = os.path.join(source_directory(), "rust_threads.rs")
+    target = os.path.join(options.programs, "rust_threads")
+    if not os.path.exists(target) or os.path.getmtime(target) < os.path.getmtime(source):
+        result = run([rustc, "--edition", "2021", "-O", "-o", target, source], limit=180)
+        if result.status != 0:
+            raise Failure("rustc fails", result)
+    return target
+
+
+def language_cases(options):
+    python = os.path.join(source_directory(), "py_threads.py")
+    cxx = os.path.join(options.programs, "cxx_threads")
+    yield Compared("cxx_threads", [cxx], 60, runs=LANGUAGE_RUNS)
+    yield Rust("rust_threads", None, 60, runs=LANGUAGE_RUNS)
+    yield Compared("py_threads", ["/usr/bin/python3", python], 100, runs=LANGUAGE_RUNS)
+
+
+def cases(options):
+    for program in PROGRAMS:
+        path = os.path.join(options.programs, program)
+        if not os.path.exists(path):
+            yield Missing(program)
+            continue
+        for name, threads in listed_cases(path):
+            yield Compared(f"{program}.{name}", [path, name], threads, TIME_LIMITS.get(program, 20))
+    yield Overflow("overflow", [os.path.join(options.programs, "overflow")], 1)
+    yield from language_cases(options)
+
+
+class Missing(Case):
+    """A program that was not built is a failure, not a silence."""
+
+    def run(self, options):
+        raise Failure(f"there is no {self.name} in {options.programs}")
+
+
+if __name__ == "__main__":
+    sys.exit(main_with(cases))

@@ -1,0 +1,604 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""servers.py - real thread-per-connection servers under `green run`, natively too: many clients, bad clients, ends"""
+
+import asyncio
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import asynccontextmanager, contextmanager
+
+from harness import (Case, Failure, Skip, STATS_MAGIC, describe_hang, kill_group, main_with, raise_descriptor_limit,
+                     read_proc, read_stats)
+
+CONNECTIONS = 1000
+SILENT = 2000
+MOST_TASKS = 1 + 6
+CALLS_PER_MESSAGE = 2.2
+REPLY_LIMIT = 30
+
+
+# ---- the process under test ----
+
+class Server:
+    """A server process, with the shim or without, from its start to its end."""
+
+    def __init__(self, kind, options, green, port=0):
+        self.directory = tempfile.mkdtemp(prefix="plain-")
+        self.green, self.kind, self.options = green, kind, options
+        self.port = port or (free_port() if kind.chooses_port else 0)
+        command = kind.command(self, options)
+        env = {k: v for k, v in os.environ.items() if not k.startswith("GREEN_")}
+        if green:
+            command = [options.green, "run", "--", *command]
+            env["GREEN_STATS"] = os.path.join(self.directory, "stats")
+        self.output = open(os.path.join(self.directory, "output"), "w+b")
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
+                                        env=env, cwd=self.directory, start_new_session=True)
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def printed(self):
+        with open(self.output.name, "rb") as file:
+            return file.read().decode(errors="replace")
+
+    def wait_until_listening(self, limit=15):
+        deadline = time.monotonic() + limit
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise Failure(f"the server ended with {self.process.returncode}: {self.printed()[-500:]}")
+            if self.is_listening():
+                return
+            time.sleep(0.02)
+        raise Failure(f"the server does not listen: {self.printed()[-500:]}\n{describe_hang(self.process.pid)}")
+
+    def is_listening(self):
+        if self.kind.announces:
+            found = re.search(self.kind.announces, self.printed())
+            self.port = int(found.group(1)) if found else 0
+            return bool(found)
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def tasks(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/task"))
+
+    def stats(self):
+        path = self.path(f"stats.{self.process.pid}")
+        if not os.path.exists(path):
+            raise Failure("the shim was not active: the server has no stats file")
+        return read_stats(path)
+
+    def check_shim(self, connections):
+        """Whether CONNECTIONS threads were green and on one carrier."""
+        stats = self.stats()
+        if stats["magic"] != STATS_MAGIC or stats["stood_down"] or stats["carriers"] != 1:
+            raise Failure(f"the shim was not active: {stats}")
+        if stats["created"] < connections:
+            raise Failure(f"{stats['created']} green pthreads for {connections} connections")
+        if self.tasks() > MOST_TASKS:
+            raise Failure(f"{self.tasks()} kernel threads, at most {MOST_TASKS} expected")
+
+    def end(self, number, limit=10):
+        """The status with which the server ends at signal NUMBER."""
+        self.process.send_signal(number)
+        try:
+            return self.process.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"the server outlives {signal.Signals(number).name}:\n"
+                          f"{describe_hang(self.process.pid)}") from None
+
+    def clean_up(self):
+        kill_group(self.process)
+        self.process.wait()
+        self.output.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+@contextmanager
+def serving(kind, options, green, port=0):
+    server = Server(kind, options, green, port)
+    try:
+        server.wait_until_listening()
+        yield server
+    finally:
+        server.clean_up()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+# ---- what the clients say ----
+
+async def dial(port):
+    return await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
+
+
+def payload(connection, turn):
+    """A text that no other connection or turn has; some are larger than any buffer on the way."""
+    text = b"%d/%d " % (connection, turn)
+    size = 300000 if connection % 100 == 99 else 100
+    return (text * (size // len(text) + 1))[:size]
+
+
+async def write_all(writer, data):
+    writer.write(data)
+    await writer.drain()
+
+
+async def echo_exchange(stream, connection, turn):
+    """One message there and back: both directions at once, as the message may exceed the buffers."""
+    reader, writer = stream
+    data = payload(connection, turn)
+    _, back = await asyncio.gather(write_all(writer, data), reader.readexactly(len(data)))
+    return back == data
+
+
+async def http_exchange(stream, connection, turn):
+    reader, writer = stream
+    size = http_size(connection)
+    await write_all(writer, b"GET /file%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % size)
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(re.search(rb"(?i)content-length: *(\d+)", head).group(1))
+    return head.split(b" ", 2)[1] == b"200" and await reader.readexactly(length) == body(size)
+
+
+async def http_first(stream, _origin):
+    """An answer shows that the connection was accepted, and makes room for the next."""
+    if not await http_exchange(stream, 0, 0):
+        raise Failure("the first reply is wrong")
+
+
+def http_size(connection):
+    return 300000 if connection % 100 == 99 else 100
+
+
+def body(size):
+    return bytes(i * 7 % 251 for i in range(1000)) * (size // 1000) if size >= 1000 else b"b" * size
+
+
+async def connect_handshake(stream, origin):
+    reader, writer = stream
+    await write_all(writer, b"CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % (origin, origin))
+    head = await reader.readuntil(b"\r\n\r\n")
+    if head.split(b" ", 2)[1] != b"200":
+        raise Failure(f"the proxy says {head[:100]!r}")
+
+
+async def socks_handshake(stream, origin):
+    reader, writer = stream
+    await write_all(writer, b"\5\1\0")
+    if await reader.readexactly(2) != b"\5\0":
+        raise Failure("the SOCKS greeting is wrong")
+    await write_all(writer, b"\5\1\0\1" + socket.inet_aton("127.0.0.1") + struct.pack(">H", origin))
+    reply = await reader.readexactly(10)
+    if reply[:2] != b"\5\0":
+        raise Failure(f"the SOCKS reply is {reply!r}")
+
+
+async def serve_origin(reader, writer):
+    """Behind a proxy: sends every byte back."""
+    try:
+        while data := await reader.read(65536):
+            await write_all(writer, data)
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+
+
+@asynccontextmanager
+async def origin_server():
+    server = await asyncio.start_server(serve_origin, "127.0.0.1", 0, backlog=1024)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+# ---- the kinds of servers ----
+
+class Kind:
+    """How a server is started and how it is spoken to."""
+
+    name, announces, chooses_port, at_a_time = "", None, False, 16
+    handshake, exchange = None, staticmethod(echo_exchange)
+
+    def command(self, server, options):
+        raise NotImplementedError
+
+    def demand(self, path):
+        if not os.path.exists(path):
+            raise Skip(f"{path} is not there")
+        return path
+
+
+class PthreadEcho(Kind):
+    """The example in C."""
+
+    name, announces = "echo_server_pthread", r"listening on (\d+)\n"
+
+    def command(self, server, options):
+        return [self.demand(os.path.join(options.build, "examples", "echo_server_pthread")), "0"]
+
+
+class PythonEcho(Kind):
+    """The example in Python: socketserver's ThreadingTCPServer."""
+
+    name, announces = "echo_server_py", r"listening on (\d+)\n"
+
+    def command(self, server, options):
+        here = os.path.dirname(os.path.abspath(__file__))
+        script = os.path.join(here, "..", "..", "examples", "echo_server.py")
+        return ["/usr/bin/python3", self.demand(os.path.normpath(script)), "0"]
+
+
+class PythonHttp(Kind):
+    """http.server, with connections that are kept.  It listens with a queue of five, which must not overflow."""
+
+    name, announces, at_a_time = "http_server_py", r"port (\d+) ", 4
+    handshake, exchange = staticmethod(http_first), staticmethod(http_exchange)
+
+    def command(self, server, options):
+        for size in (100, 300000):
+            with open(server.path(f"file{size}"), "wb") as file:
+                file.write(body(size))
+        return ["/usr/bin/python3", "-u", "-m", "http.server", "--protocol", "HTTP/1.1", "--bind", "127.0.0.1", "0"]
+
+
+class Tinyproxy(Kind):
+    """An HTTP proxy; its clients tunnel to the origin in this process."""
+
+    name, chooses_port = "tinyproxy", True
+    handshake = staticmethod(connect_handshake)
+
+    def command(self, server, options):
+        with open(server.path("conf"), "w", encoding="utf-8") as file:
+            file.write(f"Port {server.port}\nListen 127.0.0.1\nTimeout 600\nMaxClients 2500\nAllow 127.0.0.1\n"
+                       "LogLevel Critical\n")
+        return [self.demand("/usr/bin/tinyproxy"), "-d", "-c", server.path("conf")]
+
+
+class Microsocks(Kind):
+    """A SOCKS5 proxy with threads of 32 KB."""
+
+    name, chooses_port = "microsocks", True
+    handshake = staticmethod(socks_handshake)
+
+    def command(self, server, options):
+        return [self.demand("/usr/bin/microsocks"), "-i", "127.0.0.1", "-p", str(server.port)]
+
+
+# ---- clients at work ----
+
+class Clients:
+    """Connections to one server, opened a few at a time and kept."""
+
+    def __init__(self, server, origin):
+        self.server, self.origin, self.streams = server, origin, []
+        self.gate = asyncio.Semaphore(server.kind.at_a_time)
+
+    async def open_one(self, number):
+        async with self.gate:
+            stream = await dial(self.server.port)
+            if self.server.kind.handshake:
+                await self.server.kind.handshake(stream, self.origin)
+        self.streams[number] = stream
+
+    async def open(self, count):
+        first = len(self.streams)
+        self.streams += [None] * count
+        await self.at_once(self.open_one(i) for i in range(first, first + count))
+
+    async def exchange(self, turn, streams=None):
+        """One message on each connection at once; all must come back whole."""
+        chosen = range(len(self.streams)) if streams is None else streams
+        good = await self.at_once(self.server.kind.exchange(self.streams[i], i, turn) for i in chosen)
+        if not all(good):
+            raise Failure(f"{good.count(False)} wrong replies in turn {turn}")
+
+    async def at_once(self, steps):
+        try:
+            return await asyncio.wait_for(asyncio.gather(*steps), REPLY_LIMIT)
+        except asyncio.TimeoutError:
+            raise Failure(f"no answer in {REPLY_LIMIT} s\n{describe_hang(self.server.process.pid)}") from None
+        except (ConnectionError, asyncio.IncompleteReadError) as error:
+            raise Failure(f"a connection was lost: {error!r}\n{self.server.printed()[-500:]}") from None
+
+    def close(self, streams):
+        for i in streams:
+            self.streams[i][1].close()
+
+
+@asynccontextmanager
+async def clients_of(server):
+    async with origin_server() as origin:
+        clients = Clients(server, origin)
+        try:
+            yield clients
+        finally:
+            clients.close(i for i, stream in enumerate(clients.streams) if stream)
+
+
+async def rounds_within(clients, streams, count, most):
+    """COUNT messages on each of STREAMS, and the whole in at most MOST seconds."""
+    start = time.monotonic()
+    for turn in range(count):
+        await clients.exchange(turn, streams)
+    took = time.monotonic() - start
+    if took > most:
+        raise Failure(f"{count} rounds took {took:.1f} s, at most {most} s expected")
+    return took
+
+
+# ---- the cases ----
+
+class ServerCase(Case):
+    """A case with one kind of server; the native run is there for comparison."""
+
+    def __init__(self, kind, name):
+        super().__init__(f"{kind.name}.{name}")
+        self.kind = kind
+
+    def run(self, options):
+        green = not options.native_only
+        for _ in range(options.repeat or 1):
+            self.run_once(options, green)
+
+    def run_once(self, options, green):
+        with serving(self.kind, options, green) as server:
+            asyncio.run(self.talk(server))
+
+    async def talk(self, server):
+        raise NotImplementedError
+
+
+class Connections(ServerCase):
+    """Many connections at once, each byte compared; then SIGTERM ends it as natively."""
+
+    def __init__(self, kind):
+        super().__init__(kind, "connections")
+        hard = raise_descriptor_limit()
+        self.count = min(CONNECTIONS, (hard - 100) // 4)
+        if self.count < CONNECTIONS:
+            self.note = f"only {self.count} connections, RLIMIT_NOFILE is {hard}"
+
+    def run_once(self, options, green):
+        native = self.session(options, False, min(self.count, 50))
+        seen = self.session(options, green, self.count)
+        if native != seen:
+            raise Failure(f"SIGTERM ends it with {seen}, natively with {native}")
+
+    def session(self, options, green, count):
+        with serving(self.kind, options, green) as server:
+            return asyncio.run(self.talk_and_end(server, count))
+
+    async def talk_and_end(self, server, count):
+        async with clients_of(server) as clients:
+            await clients.open(count)
+            await clients.exchange(0)
+            if server.green:
+                server.check_shim(count)
+            await clients.exchange(1)
+            await clients.exchange(2)
+            clients.close(range(20, count))
+            del clients.streams[20:]
+            await clients.exchange(3)
+            return server.end(signal.SIGTERM)
+
+
+async def vanish(server, number):
+    """Leaves in the middle of a message: even ones by a reset, odd ones by an end of file."""
+    reader, writer = await dial(server.port)
+    await write_all(writer, b"half of a mess")
+    if number % 3 == 0:
+        writer.write(b"x" * 1000000)
+        await asyncio.sleep(0.05)
+    if number % 2 == 0:
+        raw = writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+    else:
+        writer.close()
+    del reader
+
+
+class Vanishing(ServerCase):
+    """Clients that disappear must not hurt the others, and their threads must end."""
+
+    async def talk(self, server):
+        async with clients_of(server) as clients:
+            await clients.open(20)
+            await clients.exchange(0)
+            for _ in range(3):
+                await clients.at_once(vanish(server, number) for number in range(30))
+                await rounds_within(clients, range(20), 5, 10)
+            await clients.open(1)
+            await clients.exchange(1)
+            if server.green:
+                await self.wait_for_ends(server, 22)
+
+    @staticmethod
+    async def wait_for_ends(server, alive):
+        """Main and the threads of the living clients are left."""
+        for _ in range(100):
+            if server.stats()["alive"] <= alive:
+                return
+            await asyncio.sleep(0.1)
+        raise Failure(f"{server.stats()['alive']} threads are alive, {alive} expected")
+
+
+async def trickle(server, seconds):
+    """One byte a second, and each of them comes back."""
+    reader, writer = await dial(server.port)
+    for i in range(seconds):
+        await write_all(writer, b"%d" % i)
+        if await reader.readexactly(1) != b"%d" % i:
+            raise Failure("a slow byte came back wrong")
+        await asyncio.sleep(1)
+    writer.close()
+
+
+class Slow(ServerCase):
+    """Clients that send one byte a second do not slow the others down."""
+
+    async def talk(self, server):
+        async with clients_of(server) as clients:
+            await clients.open(5)
+            slow = asyncio.gather(*(trickle(server, 3) for _ in range(20)))
+            await asyncio.sleep(0.1)
+            await rounds_within(clients, range(5), 100, 5)
+            await clients.at_once([slow])
+
+
+class Silent(ServerCase):
+    """Those who connect and say nothing cost nothing but memory."""
+
+    async def talk(self, server):
+        async with clients_of(server) as clients:
+            await clients.open(SILENT)
+            await clients.exchange(0, [0])
+            if server.green:
+                await self.all_accepted(server)
+                server.check_shim(SILENT)
+            await rounds_within(clients, [0, SILENT // 2, SILENT - 1], 100, 5)
+
+    @staticmethod
+    async def all_accepted(server):
+        for _ in range(100):
+            if server.stats()["created"] >= SILENT:
+                return
+            await asyncio.sleep(0.1)
+
+
+class Exhausted(ServerCase):
+    """accept fails for lack of descriptors: those inside are served on, and room is used when there is some."""
+
+    async def talk(self, server):
+        async with clients_of(server) as clients:
+            await clients.open(5)
+            await clients.exchange(0)
+            resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (48, 48))
+            await clients.open(100)
+            await rounds_within(clients, range(5), 100, 8)
+            open_now = len(os.listdir(f"/proc/{server.process.pid}/fd"))
+            if open_now < 40:
+                raise Failure(f"only {open_now} descriptors are open, the limit was not reached")
+            clients.close(range(5, 80))
+            await rounds_within(clients, [0, 85, 104], 20, 10)
+
+
+class Restarted(ServerCase):
+    """SIGKILL leaves nothing behind: the next one starts at once, on the same port."""
+
+    def run_once(self, options, green):
+        with serving(self.kind, options, green) as first:
+            asyncio.run(self.talk(first))
+            left = files_in_use(first)
+            if first.end(signal.SIGKILL) != -signal.SIGKILL:
+                raise Failure("it was not killed")
+            remaining = [path for path in left if os.path.exists(path)]
+            if remaining:
+                raise Failure(f"left behind: {remaining}")
+            with serving(self.kind, options, green) as second:
+                asyncio.run(self.talk(second))
+
+    async def talk(self, server):
+        async with clients_of(server) as clients:
+            await clients.open(20)
+            await clients.exchange(0)
+            if server.green:
+                server.check_shim(20)
+
+
+def files_in_use(server):
+    """What the server has open or mapped in places that outlive it, but for what the test gave it."""
+    base = f"/proc/{server.process.pid}"
+    paths = [os.readlink(f"{base}/fd/{fd}") for fd in os.listdir(f"{base}/fd")]
+    paths += [line.split(maxsplit=5)[5] for line in read_proc(f"{base}/maps").splitlines() if line.count("/")]
+    paths += [f"{place}/{name}" for place in ("/tmp", "/dev/shm", "/run") for name in os.listdir(place)
+              if str(server.process.pid) in name]
+    return {path for path in paths if path.startswith(("/tmp/", "/dev/shm/", "/run/"))
+            and not path.startswith((server.directory, server.options.build))}
+
+
+class SystemCalls(ServerCase):
+    """What a message costs on connections that are warm: no registration, hardly more than a read and a write."""
+
+    connections, messages = 64, 400
+
+    def run_once(self, options, green):
+        load = os.path.join(options.build, "bench", "load")
+        if not os.path.exists(load):
+            raise Skip(f"{load} is not there")
+        with serving(self.kind, options, green) as server:
+            before, after, count = self.measure(server, load)
+            if green:
+                self.judge(before, after, count)
+
+    def measure(self, server, load):
+        count = self.connections * self.messages
+        client = subprocess.Popen([load, "--port", str(server.port), "--connections", str(self.connections),
+                                   "--requests", str(count), "--hold"],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            self.expect(client, "ready")
+            time.sleep(0.3)
+            before = server.stats() if server.green else {}
+            self.go_on(client)
+            self.expect(client, "done")
+            after = server.stats() if server.green else {}
+            rest = client.communicate("\n", timeout=20)[0]
+        finally:
+            client.kill()
+            client.wait()
+        if client.returncode != 0:
+            raise Failure(f"the load client ends with {client.returncode}: {rest}")
+        return before, after, count
+
+    @staticmethod
+    def expect(client, word):
+        line = client.stdout.readline().strip()
+        if line != word:
+            raise Failure(f"the load client says {line!r} in place of {word!r}")
+
+    @staticmethod
+    def go_on(client):
+        client.stdin.write("\n")
+        client.stdin.flush()
+
+    def judge(self, before, after, count):
+        grown = {name: after[name] - before[name] for name in ("epoll_wait", "epoll_ctl", "io")}
+        each = sum(grown.values()) / count
+        self.note = f"{each:.2f} calls a message: " + ", ".join(f"{k} {v / count:.2f}" for k, v in grown.items())
+        if grown["epoll_ctl"]:
+            raise Failure(f"{grown['epoll_ctl']} registrations on warm connections")
+        if each > CALLS_PER_MESSAGE:
+            raise Failure(f"{each:.2f} system calls a message, at most {CALLS_PER_MESSAGE} expected")
+
+
+def cases(options):
+    for kind in (PthreadEcho(), PythonEcho(), PythonHttp(), Tinyproxy(), Microsocks()):
+        yield Connections(kind)
+    for kind in (PthreadEcho(), PythonEcho()):
+        yield Vanishing(kind, "vanishing_clients")
+        yield Slow(kind, "slow_clients")
+        yield Silent(kind, "silent_clients")
+        yield Restarted(kind, "killed_and_restarted")
+    yield Exhausted(PthreadEcho(), "out_of_descriptors")
+    yield SystemCalls(PthreadEcho(), "syscalls_per_message")
+
+
+if __name__ == "__main__":
+    sys.exit(main_with(cases))

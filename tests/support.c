@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* support.c - what all suites share: fixtures, time, sockets, children, kernel threads */
+#include <dirent.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include "green.h"
+#include "hub/hub.h"
+#include "support.h"
+
+static Suite *suite;
+static int open_before;
+
+static void before_without_hub(void)
+{
+	open_before = descriptors_open();
+}
+
+static void before_with_hub(void)
+{
+	ck_assert_ptr_nonnull(green__hub());
+	open_before = descriptors_open();
+}
+
+static void after(void)
+{
+	if (green__current && green__current->flow->hub)
+		hub_checked();
+	ck_assert_int_eq(descriptors_open(), open_before);
+}
+
+TCase *suite_begin(const char *name, enum support_hub hub)
+{
+	TCase *tcase = tcase_create(name);
+
+	suite = suite_create(name);
+	tcase_add_checked_fixture(tcase, hub == WITH_HUB ? before_with_hub : before_without_hub, after);
+	tcase_set_timeout(tcase, 20);
+	suite_add_tcase(suite, tcase);
+	return tcase;
+}
+
+int suite_end(void)
+{
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+void skipped(const char *why)
+{
+	printf("skipped: %s\n", why);
+	fflush(stdout);
+}
+
+bool tools_watch(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	return true;
+#else
+	const char *preloaded = getenv("LD_PRELOAD");
+
+	return preloaded && strstr(preloaded, "vgpreload");
+#endif
+}
+
+int descriptors_open(void)
+{
+	DIR *directory = opendir("/proc/self/fd");
+	int count = 0;
+
+	ck_assert_ptr_nonnull(directory);
+	while (readdir(directory))
+		count++;
+	closedir(directory);
+	return count - 3; /* the two names of directories, and the directory itself */
+}
+
+void hub_checked(void)
+{
+	ck_assert_msg(green__hub_check(green__hub()), "the hub's structures disagree");
+}
+
+int64_t ms_since(int64_t start)
+{
+	return (clock_now() - start) / NS_PER_MS;
+}
+
+void assert_took(int64_t start, int64_t ms)
+{
+	int64_t took = ms_since(start);
+	int64_t tolerance = tools_watch() ? 8 * TOLERANCE_MS : TOLERANCE_MS;
+
+	ck_assert_int_ge(took, ms);
+	ck_assert_int_le(took, ms + tolerance);
+}
+
+void *join(struct greenlet *task)
+{
+	void *value = NULL;
+
+	ck_assert_ptr_nonnull(task);
+	ck_assert_int_eq(green_join(task, &value, -1), 0);
+	ck_assert_int_eq(green_destroy(task), 0);
+	return value;
+}
+
+void *in_thread(void *(*function)(void *), void *arg)
+{
+	pthread_t thread;
+	void *value;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, function, arg), 0);
+	ck_assert_int_eq(pthread_join(thread, &value), 0);
+	return value;
+}
+
+static void read_all(int fd, char *output, size_t size)
+{
+	char rest[256];
+	size_t used = 0;
+	ssize_t got;
+
+	while ((got = read(fd, used + 1 < size ? output + used : rest, used + 1 < size ? size - 1 - used : sizeof(rest))) > 0) {
+		if (used + 1 < size)
+			used += (size_t)got;
+	}
+	if (output)
+		output[used] = '\0';
+}
+
+int in_child(void (*function)(void), char *output, size_t size)
+{
+	int status, fds[2];
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(fds), 0);
+	fflush(NULL);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		if (output)
+			dup2(fds[1], STDERR_FILENO);
+		close(fds[0]);
+		close(fds[1]);
+		function();
+		_exit(0);
+	}
+	close(fds[1]);
+	read_all(fds[0], output, output ? size : 0);
+	close(fds[0]);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+int listener(struct sockaddr_in *address)
+{
+	socklen_t length = sizeof(*address);
+	int fd = green_socket(AF_INET, SOCK_STREAM, 0);
+
+	memset(address, 0, sizeof(*address));
+	address->sin_family = AF_INET;
+	address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)address, sizeof(*address)), 0);
+	ck_assert_int_eq(listen(fd, 128), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)address, &length), 0);
+	return fd;
+}
+
+void tcp_pair(int fds[2])
+{
+	struct sockaddr_in address;
+	int listening = listener(&address);
+
+	fds[0] = green_socket(AF_INET, SOCK_STREAM, 0);
+	ck_assert_int_ge(fds[0], 0);
+	ck_assert_int_eq(green_connect(fds[0], (struct sockaddr *)&address, sizeof(address)), 0);
+	fds[1] = green_accept(listening, NULL, NULL);
+	ck_assert_int_ge(fds[1], 0);
+	ck_assert_int_eq(green_close(listening), 0);
+}
+
+void close_pair(int fds[2])
+{
+	ck_assert_int_eq(green_close(fds[0]), 0);
+	ck_assert_int_eq(green_close(fds[1]), 0);
+}

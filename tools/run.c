@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/* run.c - green run: checks options and environment, finds the shim, puts it into LD_PRELOAD and becomes the command */
+#include "run.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <paths.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../lib/base/size.h"
+#include "program.h"
+
+#define SHIM_NAME "libgreen-preload.so"
+
+struct options {
+	const char *stack;	/* NULL unless --stack was given */
+	bool no_children;
+	bool verbose;
+	char **command;		/* the command and its arguments, NULL at the end */
+};
+
+static const char help_text[] =
+	"Usage: green run [OPTION]... [--] COMMAND [ARG]...\n"
+	"Run COMMAND with green threads in place of kernel threads.\n"
+	"\n"
+	"  --stack=SIZE    stack of each thread that does not ask for a size itself:\n"
+	"                  bytes, or a number followed by k, m or g; 16k to 1g\n"
+	"  --no-children   run the programs that COMMAND starts natively\n"
+	"  --verbose       tell on standard error what is being done\n"
+	"  --help          print this text\n"
+	"  --version       print the version\n"
+	"\n"
+	"A command that cannot have green threads (static, setuid, Go and others) runs\n"
+	"natively, after one line on standard error that says why.\n"
+	"\n"
+	"Exit status: that of COMMAND; 2 for wrong usage, 125 if green run itself fails,\n"
+	"126 if COMMAND cannot be executed, 127 if it is not found.\n";
+
+static bool is_size(const char *text)
+{
+	size_t bytes;
+
+	return size_parse(text, &bytes) == 0;
+}
+
+static bool is_switch(const char *text)
+{
+	return strcmp(text, "0") == 0 || strcmp(text, "1") == 0;
+}
+
+static bool is_prefix(const char *text)
+{
+	return *text != '\0';
+}
+
+static int wrong_usage(const char *what, const char *value, const char *rule)
+{
+	fprintf(stderr, "green run: %s%s%s%s: try 'green run --help'\n", what, value, *what != '\0' ? ": " : "", rule);
+	return EXIT_WRONG_USAGE;
+}
+
+/* Returns 0 to go on, else the status to exit with. */
+static int parse_option(const char *word, struct options *options)
+{
+	static const char stack[] = "--stack=";
+
+	if (strncmp(word, stack, strlen(stack)) == 0) {
+		options->stack = word + strlen(stack);
+		return is_size(options->stack) ? 0 : wrong_usage(stack, options->stack, SIZE_RULE);
+	}
+	if (strcmp(word, "--no-children") == 0)
+		options->no_children = true;
+	else if (strcmp(word, "--verbose") == 0)
+		options->verbose = true;
+	else if (strcmp(word, "--stack") == 0)
+		return wrong_usage(word, "", "needs a size, as in --stack=256k");
+	else
+		return wrong_usage(word, "", "unknown option");
+	return 0;
+}
+
+/* Prints what --help and --version ask for; those end the options. */
+static bool print_information(const char *word)
+{
+	if (strcmp(word, "--help") == 0)
+		fputs(help_text, stdout);
+	else if (strcmp(word, "--version") == 0)
+		puts("green " GREEN_VERSION);
+	else
+		return false;
+	return true;
+}
+
+/* Returns whether there is a command to run; otherwise *STATUS is what to exit with. */
+static bool parse(char **argv, struct options *options, int *status)
+{
+	char **word = argv + 1;
+
+	memset(options, 0, sizeof(*options));
+	*status = 0;
+	for (; *word != NULL && (*word)[0] == '-' && (*word)[1] != '\0'; word++) {
+		if (strcmp(*word, "--") == 0) {
+			word++;
+			break;
+		}
+		if (print_information(*word))
+			return false;
+		*status = parse_option(*word, options);
+		if (*status != 0)
+			return false;
+	}
+	options->command = word;
+	if (*word == NULL)
+		*status = wrong_usage("", "", "no command given");
+	return *word != NULL;
+}
+
+/* The shim would warn and take its default: here the command has not started yet, so it need not. */
+static int check_environment(const struct options *options)
+{
+	static const struct {
+		const char *name;
+		bool (*valid)(const char *text);
+		const char *rule;
+	} variables[] = {
+		{ "GREEN_STACK", is_size, SIZE_RULE },
+		{ "GREEN_CHILDREN", is_switch, "neither 0 nor 1" },
+		{ "GREEN_VERBOSE", is_switch, "neither 0 nor 1" },
+		{ "GREEN_STATS", is_prefix, "empty, and no file name can begin with it" },
+	};
+	const bool replaced[] = { options->stack != NULL, options->no_children, options->verbose, false };
+
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+		const char *value = getenv(variables[i].name);
+		char name[32];
+
+		if (value == NULL || replaced[i] || variables[i].valid(value))
+			continue;
+		snprintf(name, sizeof(name), "%s=", variables[i].name);
+		return wrong_usage(name, value, variables[i].rule);
+	}
+	return 0;
+}
+
+static bool readable(const char *path)
+{
+	return access(path, R_OK) == 0;
+}
+
+/*
+ * Writes into PATH the place of the shim that belongs to this very binary: in
+ * the build tree, or below the prefix to which it was moved after installation.
+ */
+static bool find_beside(char path[PATH_MAX])
+{
+	static const char *const places[] = { "/preload/.libs/" SHIM_NAME, "/lib/libgreen/" SHIM_NAME };
+	char self[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	/* The last two components, as in tools/green and bin/green, make way. */
+	for (int i = 0; i < 2 && length > 0; i++) {
+		self[length] = '\0';
+		length = strrchr(self, '/') != NULL ? strrchr(self, '/') - self : 0;
+	}
+	if (length < 0)
+		return false;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (snprintf(path, PATH_MAX, "%.*s%s", (int)length, self, places[i]) < PATH_MAX && readable(path))
+			return true;
+	}
+	return false;
+}
+
+/* Returns 0, or the status to exit with. */
+static int find_shim(char path[PATH_MAX])
+{
+	if (!find_beside(path)) {
+		snprintf(path, PATH_MAX, "%s", GREEN_PKGLIBDIR "/" SHIM_NAME);
+		if (!readable(path)) {
+			fprintf(stderr, "green: " SHIM_NAME ": found neither beside this command nor as %s: "
+				"build libgreen with 'make' or install it with 'make install'\n", path);
+			return EXIT_FAILED;
+		}
+	}
+	/* ld.so ends a name there and knows no way to quote. */
+	if (strpbrk(path, " :") != NULL) {
+		fprintf(stderr, "green: %s: LD_PRELOAD takes no path with a space or a colon: "
+			"move libgreen to a directory without them\n", path);
+		return EXIT_FAILED;
+	}
+	return 0;
+}
+
+static bool is_shim(const char *entry, size_t length)
+{
+	const size_t name = strlen(SHIM_NAME);
+
+	return length >= name && strncmp(entry + length - name, SHIM_NAME, name) == 0 &&
+	       (length == name || entry[length - name - 1] == '/');
+}
+
+/*
+ * Copies LIST, a value of LD_PRELOAD, without any shim that an outer green run
+ * put there; the other entries keep their separators, colons or spaces.
+ * Returns memory for the caller to free, or NULL with errno.
+ */
+static char *without_shim(const char *list)
+{
+	char *copy = malloc(strlen(list) + 1), *end = copy;
+
+	if (copy == NULL)
+		return NULL;
+	while (*list != '\0') {
+		size_t length = strcspn(list, " :");
+		size_t taken = length + (list[length] != '\0');
+
+		if (!is_shim(list, length)) {
+			memcpy(end, list, taken);
+			end += taken;
+		}
+		list += taken;
+	}
+	*end = '\0';
+	return copy;
+}
+
+/* SHIM is NULL for a command that runs natively: then only its absence is made sure of. */
+static int set_preload(const char *shim)
+{
+	const char *old = getenv("LD_PRELOAD");
+	char *others = without_shim(old != NULL ? old : ""), *list;
+	int result = -1;
+
+	if (others == NULL)
+		return -1;
+	if (shim == NULL) {
+		result = *others == '\0' ? unsetenv("LD_PRELOAD") : setenv("LD_PRELOAD", others, 1);
+	} else if (asprintf(&list, "%s%s%s", shim, *others != '\0' ? ":" : "", others) >= 0) {
+		result = setenv("LD_PRELOAD", list, 1);
+		free(list);
+	}
+	free(others);
+	return result;
+}
+
+static int set_variables(const struct options *options, const char *shim)
+{
+	if (options->stack != NULL && setenv("GREEN_STACK", options->stack, 1) != 0)
+		return -1;
+	if (options->no_children && setenv("GREEN_CHILDREN", "0", 1) != 0)
+		return -1;
+	if (options->verbose && setenv("GREEN_VERBOSE", "1", 1) != 0)
+		return -1;
+	return set_preload(shim);
+}
+
+static bool is_verbose(const struct options *options)
+{
+	const char *value = getenv("GREEN_VERBOSE");
+
+	return options->verbose || (value != NULL && strcmp(value, "1") == 0);
+}
+
+static void report_native(const char *name, const struct program_verdict *verdict)
+{
+	const char *culprit = verdict->culprit;
+
+	fprintf(stderr, "green: %s: %s%s%s%s; running it without green threads\n", name,
+		*culprit != '\0' ? "its interpreter " : "", culprit, *culprit != '\0' ? " is unfit: " : "",
+		verdict->reason);
+}
+
+/* Returns 0, or -1 with errno. */
+static int prepare(const struct options *options, const char *path, const char *shim)
+{
+	struct program_verdict verdict;
+
+	program_examine(path, &verdict);
+	if (!verdict.carried) {
+		report_native(options->command[0], &verdict);
+		return set_preload(NULL);
+	}
+	if (is_verbose(options))
+		fprintf(stderr, "green: running %s under %s\n", path, shim);
+	return set_variables(options, shim);
+}
+
+/* Shells tell a missing command from every other failure by its status. */
+static int cannot_execute(const char *name, const char *why, int error)
+{
+	fprintf(stderr, "green: %s: %s\n", name, why != NULL ? why : strerror(error));
+	return error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+}
+
+/* What execvp does about a script without an interpreter line. */
+static void execute_by_shell(const char *path, char **command)
+{
+	size_t count = 0;
+	char **arguments;
+
+	while (command[count] != NULL)
+		count++;
+	arguments = calloc(count + 2, sizeof(*arguments));
+	if (arguments == NULL)
+		return;
+	arguments[0] = (char *)_PATH_BSHELL;
+	arguments[1] = (char *)path;
+	memcpy(arguments + 2, command + 1, count * sizeof(*arguments));
+	execv(_PATH_BSHELL, arguments);
+	free(arguments);
+}
+
+static int execute(const char *path, char **command)
+{
+	int error;
+
+	execv(path, command);
+	error = errno;
+	if (error == ENOEXEC && program_is_text(path)) {
+		execute_by_shell(path, command);
+		error = errno;
+	}
+	/* The file itself was there a moment ago. */
+	if (error == ENOENT)
+		return cannot_execute(command[0], "its interpreter or dynamic loader is missing", error);
+	return cannot_execute(command[0], NULL, error);
+}
+
+int run_main(int argc, char **argv)
+{
+	char shim[PATH_MAX], path[PATH_MAX];
+	struct options options;
+	int status;
+
+	(void)argc;
+	if (!parse(argv, &options, &status))
+		return status;
+	status = check_environment(&options);
+	if (status == 0)
+		status = find_shim(shim);
+	if (status != 0)
+		return status;
+	if (program_find(options.command[0], path) != 0) {
+		bool searched = errno == ENOENT && strchr(options.command[0], '/') == NULL;
+
+		return cannot_execute(options.command[0], searched ? "command not found" : NULL, errno);
+	}
+	if (prepare(&options, path, shim) != 0) {
+		fprintf(stderr, "green: %s: cannot set its environment: %s\n", options.command[0], strerror(errno));
+		return EXIT_FAILED;
+	}
+	return execute(path, options.command);
+}
