@@ -8,6 +8,8 @@
 #include "shim.h"
 #include "thread.h"
 
+#define SHARED_INTERVAL (5 * NS_PER_MS)
+
 static int64_t futex_deadline(int operation, const struct timespec *timeout)
 {
 	clockid_t clock = operation & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC;
@@ -19,22 +21,44 @@ static int64_t futex_deadline(int operation, const struct timespec *timeout)
 	return clock_deadline(clock, timeout);
 }
 
-static long futex_wait(int *word, int operation, int value, const struct timespec *timeout, uint32_t bits)
+/* One stretch of a wait: -EAGAIN if the word has another value, 0 if woken, -ETIMEDOUT, -EINTR. */
+static long futex_park(int *word, int value, int64_t deadline, uint32_t bits)
 {
 	struct parked parked;
-	int64_t deadline;
 	long result = -EAGAIN;
 
-	if (timeout && !clock_valid(timeout))
-		return -EINVAL;
-	if (bits == 0)
-		return -EINVAL;
-	deadline = futex_deadline(operation, timeout);
 	parking_enter(&parked, word, WAIT_INTERRUPTIBLE);
 	parked.bits = bits;
 	if (__atomic_load_n(word, __ATOMIC_SEQ_CST) == value)
 		result = parking_wait(&parked, deadline);
 	parking_leave(&parked);
+	return result;
+}
+
+/*
+ * Most futexes that do not say they are private are so all the same (libstdc++'s).
+ * Such a one is waited for like the others, but looked at again now and then, for
+ * another process may change it, whose wake goes to the kernel.
+ */
+static long futex_wait(int *word, int operation, int value, const struct timespec *timeout, uint32_t bits)
+{
+	bool shared = !(operation & FUTEX_PRIVATE_FLAG);
+	int64_t deadline, stop;
+	long result;
+
+	if ((timeout && !clock_valid(timeout)) || bits == 0)
+		return -EINVAL;
+	deadline = futex_deadline(operation, timeout);
+	for (bool first = true;; first = false) {
+		int64_t soon = shared ? clock_after(SHARED_INTERVAL) : CLOCK_NEVER;
+
+		stop = soon < deadline ? soon : deadline;
+		result = futex_park(word, value, stop, bits);
+		if (result == -EAGAIN)
+			return first ? -EAGAIN : 0;
+		if (result != -ETIMEDOUT || clock_now() >= deadline)
+			break;
+	}
 	/* The kernel restarts a futex wait after a handler with SA_RESTART; to the caller that is a wake for no reason. */
 	if (result == -EINTR && shim_interrupted(true, false))
 		return 0;
@@ -65,20 +89,19 @@ static long futex_requeue(int *word, int operation, int count, long move, int *t
 	return (long)(woken + moved);
 }
 
-/* Shared futexes are other processes' as well, and stay with the kernel. */
+/* Operations that are not here, those on PI futexes above all, stay with the kernel. */
 static long do_futex(long a[6])
 {
 	int *word = (int *)a[0];
 	int operation = (int)a[1];
-	bool private = operation & FUTEX_PRIVATE_FLAG;
 
 	switch (operation & FUTEX_CMD_MASK) {
 	case FUTEX_WAIT:
-		if (private && shim_hub())
+		if (shim_hub())
 			return futex_wait(word, operation, (int)a[2], (const struct timespec *)a[3], PARKING_ALL);
 		break;
 	case FUTEX_WAIT_BITSET:
-		if (private && shim_hub())
+		if (shim_hub())
 			return futex_wait(word, operation, (int)a[2], (const struct timespec *)a[3], (uint32_t)a[5]);
 		break;
 	case FUTEX_WAKE:
@@ -91,7 +114,7 @@ static long do_futex(long a[6])
 		break;
 	case FUTEX_REQUEUE:
 	case FUTEX_CMP_REQUEUE:
-		if (private && shim_hub())
+		if (shim_hub())
 			return futex_requeue(word, operation, (int)a[2], a[3], (int *)a[4], (int)a[5]);
 		break;
 	}

@@ -183,6 +183,13 @@ static void adopt_stats(struct flow *flow)
 	flow->hub->loop.controls = &shim.stats->epoll_ctls;
 }
 
+/* All calls of the library that wait are cancellation points. */
+static bool call_interrupted(struct greenlet *self, bool restartable)
+{
+	(void)self;
+	return shim_interrupted(restartable, true);
+}
+
 bool shim_birth(void)
 {
 	const char *problem;
@@ -201,6 +208,7 @@ bool shim_birth(void)
 	if (problem)
 		return stand_down(problem);
 	hub->waits_forever = true;
+	hub->interrupted = call_interrupted;
 	adopt_stats(hub->flow);
 	shim.hub = hub;
 	threads_birth();

@@ -20,6 +20,7 @@ START_TEST(the_function_runs_on_another_thread_and_its_value_comes_back)
 
 	ck_assert_int_gt(other, 0);
 	ck_assert_int_ne(other, syscall(SYS_gettid));
+	usleep(20000); /* until it is idle again */
 	ck_assert_int_eq((intptr_t)green_offload(thread_id, NULL), other);
 	ck_assert_uint_eq(green__workers(), 1);
 }

@@ -181,7 +181,7 @@ void green__fd_event(void *context, uint64_t data, uint32_t events)
 	if (events & EPOLLRDHUP)
 		events |= EPOLLIN;
 	wake_waiters(entry, events);
-	if (entry->registered != generation && !list_empty(&entry->waits))
+	if (!entry->registered && !list_empty(&entry->waits))
 		arm_once(hub, fd, entry, generation);
 }
 

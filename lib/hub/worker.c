@@ -23,6 +23,7 @@ static struct {
 	struct work *first;
 	struct work **last;
 	unsigned count, idle;
+	unsigned queued; /* on the list; an idle worker that was woken for one counts as idle until it runs */
 	int posted; /* futex word: changes with each new piece of work */
 } pool = { .last = &pool.first };
 
@@ -48,6 +49,7 @@ static struct work *take(void)
 		pool.first = work->next;
 		if (!pool.first)
 			pool.last = &pool.first;
+		__atomic_sub_fetch(&pool.queued, 1, __ATOMIC_RELAXED);
 	}
 	spinlock_unlock(&pool.lock);
 	return work;
@@ -97,16 +99,23 @@ static void put(struct work *work)
 	spinlock_lock(&pool.lock);
 	*pool.last = work;
 	pool.last = &work->next;
+	__atomic_add_fetch(&pool.queued, 1, __ATOMIC_RELAXED);
 	spinlock_unlock(&pool.lock);
 	__atomic_add_fetch(&pool.posted, 1, __ATOMIC_RELEASE);
 	sys_call(SYS_futex, &pool.posted, FUTEX_WAKE_PRIVATE, 1);
+}
+
+/* True if every idle worker has a piece of work already: one more would wait behind a call that may last for ever. */
+static bool all_busy(void)
+{
+	return __atomic_load_n(&pool.idle, __ATOMIC_RELAXED) <= __atomic_load_n(&pool.queued, __ATOMIC_RELAXED);
 }
 
 int green__work(struct hub *hub, long (*function)(void *), void *arg, long *result)
 {
 	struct work work = { .function = function, .arg = arg };
 
-	if (__atomic_load_n(&pool.idle, __ATOMIC_RELAXED) == 0 && green__workers() < WORKERS_MAX)
+	if (all_busy() && green__workers() < WORKERS_MAX)
 		worker_create();
 	if (green__workers() == 0)
 		return -EAGAIN;
@@ -132,7 +141,7 @@ void green__workers_after_fork(void)
 	spinlock_init(&pool.lock);
 	pool.first = NULL;
 	pool.last = &pool.first;
-	pool.count = pool.idle = 0;
+	pool.count = pool.idle = pool.queued = 0;
 }
 
 /* The public form keeps the worker's errno, which belongs to what FUNCTION returned. */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/select.h>
@@ -110,15 +111,11 @@ static void in_join(void)
 	say("join returned %d", pthread_join(sleeper, NULL));
 }
 
+static pid_t child;
+
 static void in_wait(void)
 {
-	pid_t pid = fork();
-
-	if (pid == 0)
-		for (;;)
-			pause();
-	/* The child ends with this process: the driver kills what is left of the group. */
-	say("waitpid returned %d", waitpid(pid, NULL, 0));
+	say("waitpid returned %d", waitpid(child, NULL, 0));
 }
 
 static void cleanup(void *argument)
@@ -155,8 +152,11 @@ static void prepare(void)
 
 static void cancel_and_join(pthread_t thread)
 {
-	say("cancel: %s", error_name(pthread_cancel(thread)));
-	say("result: %s", join(thread) == PTHREAD_CANCELED ? "PTHREAD_CANCELED" : "something else");
+	int error = pthread_cancel(thread);
+	void *result = join(thread);
+
+	say("cancel: %s, result: %s", error_name(error),
+		result == PTHREAD_CANCELED ? "PTHREAD_CANCELED" : "something else");
 }
 
 static void cancel_in(void (*call)(void))
@@ -180,7 +180,18 @@ CALL(pause)
 CALL(cond_wait)
 CALL(cond_timedwait)
 CALL(sem_wait)
-CALL(wait)
+
+static void wait_call(void)
+{
+	child = fork();
+	if (child == 0) {
+		pause();
+		_exit(0);
+	}
+	cancel_in(in_wait);
+	kill(child, SIGKILL);
+	reap("the child", child);
+}
 
 static void join_call(void)
 {
@@ -207,7 +218,6 @@ static void *disabled(void *argument)
 	say("the old state is %s", old == PTHREAD_CANCEL_ENABLE ? "enabled" : "disabled");
 	say("usleep: %d", usleep(80000));
 	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
-	say("enabled again");
 	pthread_testcancel();
 	say("not reached");
 	return argument;
@@ -227,7 +237,6 @@ static void *before_start(void *argument)
 {
 	while (sem_trywait(&cancelled) == -1)
 		sched_yield();
-	say("no wait yet");
 	pthread_testcancel();
 	say("not reached");
 	return argument;
@@ -239,7 +248,8 @@ static void test_cancel(void)
 	pthread_t thread = spawn(before_start, NULL);
 	say("cancel: %s", error_name(pthread_cancel(thread)));
 	sem_post(&cancelled);
-	say("result: %s", join(thread) == PTHREAD_CANCELED ? "PTHREAD_CANCELED" : "something else");
+	void *result = join(thread);
+	say("result: %s", result == PTHREAD_CANCELED ? "PTHREAD_CANCELED" : "something else");
 }
 
 /* A request that is there already ends the next wait, even one that need not wait. */
@@ -283,11 +293,13 @@ static void asynchronous(void)
 	cancel_and_join(thread);
 }
 
+static bool still_running;
+
 static void *cancel_self(void *argument)
 {
 	pthread_cleanup_push(cleanup, "self");
 	pthread_cancel(pthread_self());
-	say("still running");
+	still_running = true;
 	pthread_testcancel();
 	pthread_cleanup_pop(0);
 	return argument;
@@ -295,7 +307,10 @@ static void *cancel_self(void *argument)
 
 static void own_thread(void)
 {
-	say("result: %s", join(spawn(cancel_self, NULL)) == PTHREAD_CANCELED ? "PTHREAD_CANCELED" : "something else");
+	void *result = join(spawn(cancel_self, NULL));
+
+	say("result: %s", result == PTHREAD_CANCELED ? "PTHREAD_CANCELED" : "something else");
+	say("it ran on for a moment: %s", still_running ? "yes" : "no");
 }
 
 static pthread_key_t key;
