@@ -6,11 +6,13 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 
 #include "green/io.h"
 #include "hub/descriptor.h"
 #include "hub/fd.h"
+#include "hub/worker.h"
 #include "shim.h"
 
 static bool hub_owns(int fd)
@@ -256,9 +258,40 @@ WRAPPER int inotify_init(void)
 
 /* --- open: the mode is there only if a file may be made --- */
 
+struct open_call {
+	int directory, flags;
+	const char *path;
+	mode_t mode;
+};
+
+static long open_run(void *arg)
+{
+	struct open_call *call = arg;
+
+	return sys_call(SYS_openat, call->directory, call->path, call->flags, call->mode);
+}
+
+/* Opening a FIFO waits for the other end, so a helper thread does it. */
+static bool waits_for_peer(int directory, const char *path, int flags)
+{
+	struct stat status;
+
+	if (!shim_hub() || (flags & (O_NONBLOCK | O_PATH)) || (flags & O_ACCMODE) == O_RDWR)
+		return false;
+	return sys_call(SYS_newfstatat, directory, path, &status, 0) == 0 && S_ISFIFO(status.st_mode);
+}
+
 static int do_openat(int directory, const char *path, int flags, mode_t mode)
 {
-	return made(real(openat64)(directory, path, flags, mode), DESCRIPTOR_UNCLASSIFIED, flags & O_NONBLOCK);
+	struct open_call call = { directory, flags, path, mode };
+	long result;
+
+	shim_cancellation_point();
+	if (!waits_for_peer(directory, path, flags) || green__work(shim.hub, open_run, &call, &result))
+		result = real(openat64)(directory, path, flags, mode);
+	else
+		result = sys_result(result);
+	return made((int)result, DESCRIPTOR_UNCLASSIFIED, flags & O_NONBLOCK);
 }
 
 #define OPEN_MODE(mode) \

@@ -140,17 +140,23 @@ WRAPPER int pselect(int count, fd_set *read, fd_set *write, fd_set *except, cons
 static long epoll_until(int fd, struct epoll_event *events, int count, int64_t deadline)
 {
 	struct hub *hub = green__current->flow->hub;
+	bool woken = false;
 	long result;
 
 	for (;;) {
 		hub->flow->stats->io_calls++;
 		result = sys_call(SYS_epoll_pwait, fd, events, count, 0, NULL, 8);
 		if (result || deadline == 0 || (deadline != CLOCK_NEVER && clock_now() >= deadline))
-			return result;
+			break;
 		result = green__fd_wait(hub, fd, EPOLLIN, deadline, WAIT_INTERRUPTIBLE);
+		woken = woken || result == 0;
 		if (result && result != -ETIMEDOUT && !(result == -EINTR && green__interrupted(false)))
-			return result;
+			break;
 	}
+	/* There may be more than this caller had room for, and another waits for it. */
+	if (woken)
+		green__fd_pass_on(hub, fd, EPOLLIN);
+	return result;
 }
 
 static int epoll_masked(int fd, struct epoll_event *events, int count, int64_t deadline, const sigset_t *mask)

@@ -4,6 +4,7 @@
 #include <linux/futex.h>
 #include <stdarg.h>
 
+#include "hub/descriptor.h"
 #include "parking.h"
 #include "shim.h"
 #include "thread.h"
@@ -89,12 +90,61 @@ static long futex_requeue(int *word, int operation, int count, long move, int *t
 	return (long)(woken + moved);
 }
 
+/* The operand of FUTEX_WAKE_OP, applied to *WORD as the kernel does it; what was there before. */
+static int apply_op(int *word, uint32_t op)
+{
+	int argument = (int)(op << 8) >> 20;
+	int before = __atomic_load_n(word, __ATOMIC_SEQ_CST);
+	int after;
+
+	if (op >> 28 & FUTEX_OP_OPARG_SHIFT)
+		argument = 1 << (argument & 31);
+	do {
+		switch (op >> 28 & 7) {
+		case FUTEX_OP_SET: after = argument; break;
+		case FUTEX_OP_ADD: after = (int)((unsigned)before + (unsigned)argument); break;
+		case FUTEX_OP_OR: after = before | argument; break;
+		case FUTEX_OP_ANDN: after = before & ~argument; break;
+		default: after = before ^ argument; break;
+		}
+	} while (!__atomic_compare_exchange_n(word, &before, after, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+	return before;
+}
+
+static bool compare_op(int before, uint32_t op)
+{
+	int argument = (int)(op << 20) >> 20;
+
+	switch (op >> 24 & 15) {
+	case FUTEX_OP_CMP_EQ: return before == argument;
+	case FUTEX_OP_CMP_NE: return before != argument;
+	case FUTEX_OP_CMP_LT: return before < argument;
+	case FUTEX_OP_CMP_LE: return before <= argument;
+	case FUTEX_OP_CMP_GT: return before > argument;
+	default: return before >= argument;
+	}
+}
+
+static long futex_wake_op(int *word, int operation, int count, int count2, int *word2, uint32_t op)
+{
+	int wake = (operation & FUTEX_PRIVATE_FLAG) | FUTEX_WAKE;
+	int before = apply_op(word2, op);
+	long woken = futex_wake(word, wake, count, PARKING_ALL);
+
+	if (woken >= 0 && compare_op(before, op))
+		woken += futex_wake(word2, wake, count2, PARKING_ALL);
+	return woken;
+}
+
 /* Operations that are not here, those on PI futexes above all, stay with the kernel. */
 static long do_futex(long a[6])
 {
 	int *word = (int *)a[0];
 	int operation = (int)a[1];
 
+	/* An odd address or none is the kernel's to refuse. */
+	if ((uintptr_t)word & 3 || !word)
+		return sys_call(SYS_futex, a[0], a[1], a[2], a[3], a[4], a[5]);
 	switch (operation & FUTEX_CMD_MASK) {
 	case FUTEX_WAIT:
 		if (shim_hub())
@@ -112,6 +162,10 @@ static long do_futex(long a[6])
 		if (shim.hub)
 			return futex_wake(word, operation, (int)a[2], (uint32_t)a[5]);
 		break;
+	case FUTEX_WAKE_OP:
+		if (shim.hub)
+			return futex_wake_op(word, operation, (int)a[2], (int)a[3], (int *)a[4], (uint32_t)a[5]);
+		break;
 	case FUTEX_REQUEUE:
 	case FUTEX_CMP_REQUEUE:
 		if (shim_hub())
@@ -119,6 +173,14 @@ static long do_futex(long a[6])
 		break;
 	}
 	return sys_call(SYS_futex, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/* Whatever the number meant before, nothing is known of it now. */
+static long descriptor_made_by(long result)
+{
+	if (result >= 0)
+		green__descriptor_forget((int)result);
+	return sys_result(result);
 }
 
 WRAPPER long syscall(long number, ...)
@@ -141,6 +203,23 @@ WRAPPER long syscall(long number, ...)
 		return read((int)a[0], (void *)a[1], (size_t)a[2]);
 	case SYS_write:
 		return write((int)a[0], (const void *)a[1], (size_t)a[2]);
+	case SYS_close:
+		return close((int)a[0]);
+	case SYS_socket:
+	case SYS_accept:
+	case SYS_accept4:
+	case SYS_dup:
+	case SYS_dup2:
+	case SYS_dup3:
+	case SYS_openat:
+	case SYS_pidfd_open:
+	case SYS_pidfd_getfd:
+	case SYS_memfd_create:
+	case SYS_eventfd2:
+	case SYS_epoll_create1:
+	case SYS_timerfd_create:
+	case SYS_inotify_init1:
+		return descriptor_made_by(sys_call(number, a[0], a[1], a[2], a[3], a[4], a[5]));
 	case SYS_close_range:
 		return close_range((unsigned)a[0], (unsigned)a[1], (int)a[2]);
 	default:

@@ -116,11 +116,32 @@ static void thread_released(struct greenlet *greenlet)
 	}
 }
 
+/* Robust locks that the thread still holds: at a real thread's end the kernel marks them and wakes one waiter. */
+static void robust_abandon(struct thread *self)
+{
+	void **head = tls_robust_list(self->block);
+	void **next;
+
+	for (void **entry = *head; entry != head; entry = next) {
+		int *word = (int *)(void *)((char *)((uintptr_t)entry & ~(uintptr_t)1) - offsetof(pthread_mutex_t, __data.__list.__next));
+		int seen = __atomic_load_n(word, __ATOMIC_SEQ_CST);
+
+		next = *(void ***)((uintptr_t)entry & ~(uintptr_t)1);
+		if ((seen & FUTEX_TID_MASK) != self->tid)
+			continue;
+		__atomic_store_n(word, (seen & (int)FUTEX_WAITERS) | FUTEX_OWNER_DIED, __ATOMIC_SEQ_CST);
+		sys_call(SYS_futex, word, FUTEX_WAKE, 1);
+		parking_wake(word, 1, PARKING_ALL);
+	}
+	*head = head;
+}
+
 /* What is left to do on the thread's own stack; natively the last thread's end is the process's. */
 static void thread_finish(struct thread *self)
 {
 	tls_destructors();
 	keys_run_destructors();
+	robust_abandon(self);
 	if (threads.alive == 1)
 		exit(0);
 	signals_thread_ends(self);
@@ -533,19 +554,30 @@ WRAPPER int pthread_getname_np(pthread_t id, char *name, size_t size)
 	return 0;
 }
 
-/* The carrier's affinity is everybody's: what one thread asks for must not pin them all. */
+/* The carrier's affinity is everybody's, so what one thread asks for is remembered and not applied. */
 WRAPPER int pthread_setaffinity_np(pthread_t id, size_t size, const cpu_set_t *set)
 {
-	if (!shim.hub || !thread_of(id))
+	struct thread *thread = shim.hub ? thread_of(id) : NULL;
+
+	if (!thread)
 		return real(pthread_setaffinity_np)(id, size, set);
+	if (CPU_COUNT_S(size, set) == 0)
+		return EINVAL;
+	memset(&thread->affinity, 0, sizeof(thread->affinity));
+	memcpy(&thread->affinity, set, size < sizeof(thread->affinity) ? size : sizeof(thread->affinity));
+	thread->has_affinity = true;
 	return 0;
 }
 
 WRAPPER int pthread_getaffinity_np(pthread_t id, size_t size, cpu_set_t *set)
 {
-	if (!shim.hub || !thread_of(id))
-		return real(pthread_getaffinity_np)(id, size, set);
-	return real(pthread_getaffinity_np)((pthread_t)shim.native_tp, size, set);
+	struct thread *thread = shim.hub ? thread_of(id) : NULL;
+
+	if (!thread || !thread->has_affinity)
+		return real(pthread_getaffinity_np)(thread ? (pthread_t)shim.native_tp : id, size, set);
+	memset(set, 0, size);
+	memcpy(set, &thread->affinity, size < sizeof(thread->affinity) ? size : sizeof(thread->affinity));
+	return 0;
 }
 
 WRAPPER int pthread_getcpuclockid(pthread_t id, clockid_t *clock)

@@ -3,6 +3,8 @@
 #ifndef GREEN_PRELOAD_THREAD_H
 #define GREEN_PRELOAD_THREAD_H
 
+#include <sched.h>
+
 #include "shim.h"
 
 /*
@@ -30,6 +32,8 @@ struct thread {
 	unsigned handled;          /* how many handlers have run on it */
 	stack_t alternate;         /* what it has told sigaltstack */
 	char name[16];             /* pthread_setname_np; empty: the process's */
+	cpu_set_t affinity;        /* what pthread_setaffinity_np asked for, if HAS_AFFINITY */
+	bool has_affinity;
 	struct list link;          /* threads.all while alive */
 	struct thread *next_free;  /* tls.c */
 };

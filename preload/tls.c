@@ -62,6 +62,12 @@ int *tls_tid(uintptr_t block)
 	return (int *)(void *)field(block, glibc.tid);
 }
 
+/* The kernel's own structure follows the id: a link back, then the head. */
+void **tls_robust_list(uintptr_t block)
+{
+	return (void **)(void *)(field(block, glibc.tid) + 16);
+}
+
 static bool find_offset(const char *name, size_t *offset)
 {
 	const uint32_t *descriptor = dlsym(RTLD_DEFAULT, name);

@@ -29,6 +29,9 @@ void tls_put(uintptr_t block);
 /* tls_tid - where BLOCK keeps its thread's id, which locks record as their owner */
 int *tls_tid(uintptr_t block);
 
+/* tls_robust_list - the head of BLOCK's list of robust locks that its thread holds */
+void **tls_robust_list(uintptr_t block);
+
 /* tls_destructors - run C++'s thread_local destructors of the calling thread */
 void tls_destructors(void);
 

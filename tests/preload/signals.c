@@ -559,7 +559,8 @@ static void old_actions(void)
 {
 	struct sigaction action = { .sa_handler = count, .sa_flags = SA_RESTART | SA_NODEFER }, old;
 
-	join(spawn(just_wait, (sem_post(&empty), NULL)));
+	sem_init(&empty, 0, 1);
+	join(spawn(just_wait, NULL));
 	sigaddset(&action.sa_mask, SIGHUP);
 	sigaction(SIGUSR1, &action, &old);
 	say_handler("before", &old);
