@@ -91,6 +91,16 @@ usage_is_refused() {
 	[ $? = 2 ] && grep -q '^usage: ' "$scratch/usage"
 }
 
+# The first program that a reader sees must be one that works.
+# shellcheck disable=SC2016  # a pattern
+program_of_readme() {
+	sed -n '/^```c$/,/^```$/p' "$here/../README.md" | sed '/^```/d' >"$scratch/count.c"
+	${CC:-cc} -Wall -Wextra -Werror -I"$here/../include" -o "$scratch/count" "$scratch/count.c" \
+		-L../lib/.libs -lgreen -Wl,-rpath,"$PWD/../lib/.libs" &&
+		timeout 20 "$scratch/count" >"$scratch/counted" &&
+		printf '%s\n' "a 1" "b 1" "a 2" "b 2" "a 3" "b 3" | diff - "$scratch/counted"
+}
+
 for demo in switch_demo_native switch_demo_ucontext; do
 	if [ -x "./$demo" ]; then
 		claim "$demo: output" demo "$demo"
@@ -99,6 +109,12 @@ for demo in switch_demo_native switch_demo_ucontext; do
 		skip "$demo: not built for this CPU"
 	fi
 done
+
+if command -v "${CC:-cc}" >/dev/null; then
+	claim "README.md: program" program_of_readme
+else
+	skip "README.md: program (no compiler)"
+fi
 
 for example in echo_server_pthread echo_server tcp_proxy; do
 	claim "$example: usage" usage_is_refused "$example"

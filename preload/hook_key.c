@@ -42,16 +42,6 @@ WRAPPER int pthread_key_delete(pthread_key_t key)
 
 ALIAS(__pthread_key_create, pthread_key_create);
 
-WRAPPER int tss_create(tss_t *key, tss_dtor_t destructor)
-{
-	return pthread_key_create(key, destructor) ? thrd_error : thrd_success;
-}
-
-WRAPPER void tss_delete(tss_t key)
-{
-	pthread_key_delete(key);
-}
-
 static bool run_round(void)
 {
 	bool ran = false;

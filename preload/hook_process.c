@@ -315,6 +315,60 @@ WRAPPER int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 	return (int)sys_result(waitid_green(type, id, info, options));
 }
 
+/* --- system: libc's own waits inside libc --- */
+
+static int command_wait(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return -1;
+	}
+	return status;
+}
+
+/* As POSIX says: the caller ignores SIGINT and SIGQUIT and blocks SIGCHLD while the command runs; the command does not. */
+static int command_run(const char *command)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, interrupt, quit;
+	char *argv[] = { (char *)"sh", (char *)"-c", (char *)command, NULL };
+	posix_spawnattr_t attributes;
+	sigset_t block, before, defaults;
+	int status = -1;
+	pid_t pid;
+
+	sigemptyset(&block);
+	sigaddset(&block, SIGCHLD);
+	sigemptyset(&defaults);
+	sigaction(SIGINT, &ignore, &interrupt);
+	sigaction(SIGQUIT, &ignore, &quit);
+	pthread_sigmask(SIG_BLOCK, &block, &before);
+	if (interrupt.sa_handler != SIG_IGN)
+		sigaddset(&defaults, SIGINT);
+	if (quit.sa_handler != SIG_IGN)
+		sigaddset(&defaults, SIGQUIT);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigmask(&attributes, &before);
+	posix_spawnattr_setsigdefault(&attributes, &defaults);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+	if (posix_spawn(&pid, "/bin/sh", NULL, &attributes, argv, environ) == 0)
+		status = command_wait(pid);
+	posix_spawnattr_destroy(&attributes);
+	sigaction(SIGINT, &interrupt, NULL);
+	sigaction(SIGQUIT, &quit, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return status;
+}
+
+WRAPPER int system(const char *command)
+{
+	if (!shim_hub() || !command)
+		return real(system)(command);
+	shim_cancellation_point();
+	return command_run(command);
+}
+
 /* --- user ids: libc tells all threads, by their real ids, so it must run on the carrier's own block --- */
 
 struct native_scope {

@@ -474,11 +474,6 @@ WRAPPER int pthread_once(pthread_once_t *once, void (*init)(void))
 
 ALIAS(__pthread_once, pthread_once);
 
-WRAPPER void call_once(once_flag *flag, void (*init)(void))
-{
-	pthread_once((pthread_once_t *)(void *)flag, init);
-}
-
 /* --- FILE locks that the program takes itself --- */
 
 static int file_attempt(void *file)

@@ -439,11 +439,6 @@ WRAPPER void pthread_exit(void *result)
 	__builtin_unreachable();
 }
 
-WRAPPER void thrd_exit(int result)
-{
-	pthread_exit((void *)(intptr_t)result);
-}
-
 void thread_main_exited(void)
 {
 	struct thread *self = thread_self();
@@ -580,6 +575,25 @@ WRAPPER int pthread_getaffinity_np(pthread_t id, size_t size, cpu_set_t *set)
 	return 0;
 }
 
+/* Priorities need no thread of the kernel's: who asks for an ordinary one has it, and any other is refused as natively. */
+WRAPPER int pthread_setschedparam(pthread_t id, int policy, const struct sched_param *parameters)
+{
+	if (!shim.hub || !thread_of(id))
+		return real(pthread_setschedparam)(id, policy, parameters);
+	if (policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE)
+		return parameters->sched_priority ? EINVAL : 0;
+	return policy == SCHED_FIFO || policy == SCHED_RR ? EPERM : EINVAL;
+}
+
+WRAPPER int pthread_getschedparam(pthread_t id, int *policy, struct sched_param *parameters)
+{
+	if (!shim.hub || !thread_of(id))
+		return real(pthread_getschedparam)(id, policy, parameters);
+	*policy = SCHED_OTHER;
+	parameters->sched_priority = 0;
+	return 0;
+}
+
 WRAPPER int pthread_getcpuclockid(pthread_t id, clockid_t *clock)
 {
 	if (!shim.hub || !thread_of(id))
@@ -592,51 +606,4 @@ WRAPPER pid_t gettid(void)
 	struct thread *self = thread_self();
 
 	return self->block ? self->tid : (pid_t)sys_call(SYS_gettid);
-}
-
-/* --- C11 threads, which call libc's pthread functions inside libc --- */
-
-struct c11_start {
-	thrd_start_t function;
-	void *argument;
-};
-
-static void *c11_main(void *arg)
-{
-	struct c11_start start = *(struct c11_start *)arg;
-
-	free(arg);
-	return (void *)(intptr_t)start.function(start.argument);
-}
-
-WRAPPER int thrd_create(thrd_t *id, thrd_start_t function, void *argument)
-{
-	struct c11_start *start = malloc(sizeof(*start));
-	int error = start ? 0 : ENOMEM;
-
-	if (start) {
-		start->function = function;
-		start->argument = argument;
-		error = pthread_create(id, NULL, c11_main, start);
-	}
-	if (!error)
-		return thrd_success;
-	free(start);
-	return error == ENOMEM || error == EAGAIN ? thrd_nomem : thrd_error;
-}
-
-WRAPPER int thrd_join(thrd_t id, int *result)
-{
-	void *value;
-
-	if (pthread_join(id, &value))
-		return thrd_error;
-	if (result)
-		*result = (int)(intptr_t)value;
-	return thrd_success;
-}
-
-WRAPPER int thrd_detach(thrd_t id)
-{
-	return pthread_detach(id) ? thrd_error : thrd_success;
 }

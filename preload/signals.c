@@ -41,9 +41,29 @@ static void set_kernel_mask(uint64_t mask)
 	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 }
 
+static int install(int number, const struct sigaction *wanted);
+
+/*
+ * SIGPIPE is the writing thread's own.  Where some threads block it and others do
+ * not, the kernel must not kill for one that does, so even the default passes
+ * through our hands.
+ */
+static void guard_sigpipe(void)
+{
+	struct sigaction action;
+
+	if ((taken & bit(SIGPIPE)) || !blocked[SIGPIPE] || real(sigaction)(SIGPIPE, NULL, &action) || action.sa_handler != SIG_DFL)
+		return;
+	actions[SIGPIPE] = action;
+	taken |= bit(SIGPIPE);
+	install(SIGPIPE, &action);
+}
+
 static void update_kernel_mask(void)
 {
 	uint64_t mask = 0;
+
+	guard_sigpipe();
 
 	for (int number = 1; number <= SIGNALS; number++) {
 		if (blocked[number] && blocked[number] >= threads.alive)
@@ -61,18 +81,61 @@ static void count_mask(uint64_t mask, int change)
 
 /* --- running handlers --- */
 
+struct handler_call {
+	struct sigaction action;
+	int number;
+	siginfo_t *info;
+	void *context;
+};
+
+static void handler_run(void *arg)
+{
+	struct handler_call *call = arg;
+
+	if (call->action.sa_flags & SA_SIGINFO)
+		call->action.sa_sigaction(call->number, call->info, call->context);
+	else
+		call->action.sa_handler(call->number);
+}
+
+/* A signal whose default is the end: let the kernel do it. */
+static void default_action(int number)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+	uint64_t mask = bit(number);
+
+	real(sigaction)(number, &action, NULL);
+	sys_call(SYS_tgkill, sys_call(SYS_getpid), sys_call(SYS_gettid), number);
+	sys_call(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, sizeof(mask));
+}
+
+void call_on_stack(void *top, void (*function)(void *), void *arg);
+
+static bool on_alternate(const struct thread *thread)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+	return here - (uintptr_t)thread->alternate.ss_sp < thread->alternate.ss_size;
+}
+
 static void call_handler(int number, siginfo_t *info, void *context)
 {
-	struct sigaction action = actions[number];
+	struct handler_call call = { actions[number], number, info, context };
+	struct thread *self = thread_self();
 
-	if (action.sa_flags & (int)SA_RESETHAND)
+	if (call.action.sa_handler == SIG_DFL && !(call.action.sa_flags & SA_SIGINFO)) {
+		default_action(number);
+		return;
+	}
+	if (call.action.sa_flags & (int)SA_RESETHAND)
 		actions[number].sa_handler = SIG_DFL;
-	thread_self()->handled++;
+	self->handled++;
 	shim.stats->handlers_run++;
-	if (action.sa_flags & SA_SIGINFO)
-		action.sa_sigaction(number, info, context);
-	else if (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN)
-		action.sa_handler(number);
+	/* The thread's own signal stack, which the kernel does not know. */
+	if ((call.action.sa_flags & SA_ONSTACK) && self->block && !(self->alternate.ss_flags & SS_DISABLE) && !on_alternate(self))
+		call_on_stack((char *)self->alternate.ss_sp + self->alternate.ss_size, handler_run, &call);
+	else
+		handler_run(&call);
 }
 
 /* A handler that the kernel did not start: mask and context are made as the kernel makes them. */
@@ -126,8 +189,8 @@ static struct thread *choose(int number, const siginfo_t *info)
 {
 	struct thread *self = thread_self();
 
-	/* raise and the like are for the caller. */
-	if (info->si_code == SI_TKILL && info->si_pid == (pid_t)sys_call(SYS_getpid))
+	/* raise and the like are for the caller, and so is a broken pipe. */
+	if ((info->si_code == SI_TKILL || number == SIGPIPE) && info->si_pid == (pid_t)sys_call(SYS_getpid))
 		return self->block ? self : threads.main;
 	if (threads.main->greenlet && !threads.main->ended && !(threads.main->mask & bit(number)))
 		return threads.main;
@@ -223,6 +286,7 @@ static int install(int number, const struct sigaction *wanted)
 
 	ours.sa_sigaction = on_signal;
 	ours.sa_flags |= SA_SIGINFO;
+	ours.sa_flags &= ~SA_ONSTACK;
 	return real(sigaction)(number, &ours, NULL);
 }
 

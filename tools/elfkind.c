@@ -239,7 +239,7 @@ static const char *machine_name(unsigned int machine, char *number, size_t size)
 	} known[] = {
 		{ EM_386, "i386" }, { EM_X86_64, "x86-64" }, { EM_ARM, "arm" }, { EM_AARCH64, "aarch64" },
 		{ EM_RISCV, "riscv" }, { EM_PPC, "powerpc" }, { EM_PPC64, "powerpc64" }, { EM_S390, "s390" },
-		{ EM_MIPS, "mips" }, { EM_LOONGARCH, "loongarch" },
+		{ EM_MIPS, "mips" },
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../lib/base/size.h"
+#include "base/size.h"
 #include "program.h"
 
 #define SHIM_NAME "libgreen-preload.so"

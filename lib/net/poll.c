@@ -12,6 +12,7 @@
 
 enum {
 	FEW = 8,                /* descriptors that need no memory of their own */
+	LOOKS_MAX = 64,         /* calls in a row that need not wait, before others get a turn */
 	SET_BYTES_MAX = 131072, /* of one select bitmap: a million descriptors */
 };
 
@@ -25,16 +26,32 @@ static long poll_now(struct pollfd *fds, nfds_t count)
 	return sys_call(SYS_ppoll, fds, count, &zero, NULL, 8);
 }
 
-/* What can change later; files are what they are. */
+/* The registration of a known descriptor has no bits for the old names, which always come with the new ones. */
+static uint32_t epoll_events(short events)
+{
+	uint32_t result = (unsigned short)events;
+
+	if (events & POLLRDNORM)
+		result |= EPOLLIN;
+	if (events & POLLRDBAND)
+		result |= EPOLLPRI;
+	if (events & (POLLWRNORM | POLLWRBAND))
+		result |= EPOLLOUT;
+	return result;
+}
+
+/* What can change later; files are what they are, and of what is not open the kernel has just told, or select never will. */
 static size_t waits_fill(struct fd_wait *waits, const struct pollfd *fds, nfds_t count)
 {
 	size_t used = 0;
 
 	for (nfds_t i = 0; i < count; i++) {
-		if (fds[i].fd < 0 || green__descriptor_kind(fds[i].fd) == DESCRIPTOR_FILE)
+		int kind = fds[i].fd < 0 ? -EBADF : green__descriptor_kind(fds[i].fd);
+
+		if (kind < 0 || kind == DESCRIPTOR_FILE)
 			continue;
 		waits[used].fd = fds[i].fd;
-		waits[used].events = (uint32_t)(unsigned short)fds[i].events;
+		waits[used].events = epoll_events(fds[i].events);
 		waits[used++].takes = false;
 	}
 	return used;
@@ -68,6 +85,13 @@ static int poll_wait(struct hub *hub, const struct pollfd *fds, nfds_t count, in
 	return error;
 }
 
+/* Who looks again and again without ever having to wait gives others a turn now and then. */
+static void count_look(struct hub *hub)
+{
+	if (++green__current->burst >= LOOKS_MAX)
+		green__yield(hub);
+}
+
 long green__poll(struct pollfd *fds, nfds_t count, int64_t deadline)
 {
 	struct hub *hub = green__current->flow->hub;
@@ -83,8 +107,7 @@ long green__poll(struct pollfd *fds, nfds_t count, int64_t deadline)
 		if (error && error != -ETIMEDOUT && error != -EBADF && !(error == -EINTR && green__interrupted(false)))
 			return error;
 	}
-	if (++green__current->burst >= FEW * FEW)
-		green__yield(hub);
+	count_look(hub);
 	return ready;
 }
 
@@ -179,11 +202,13 @@ long green__select(int count, fd_set *read, fd_set *write, fd_set *except, int64
 	for (;;) {
 		ready = select_now(&selection);
 		if (ready || deadline == 0 || (deadline != CLOCK_NEVER && clock_now() >= deadline))
-			return ready;
+			break;
 		error = poll_wait(hub, selection.fds, selection.used, deadline);
 		if (error && error != -ETIMEDOUT && error != -EBADF && !(error == -EINTR && green__interrupted(false)))
 			return error;
 	}
+	count_look(hub);
+	return ready;
 }
 
 int green_poll(struct pollfd *fds, nfds_t count, int timeout_ms)

@@ -311,6 +311,15 @@ static long connect_run(void *arg)
 	return sys_call(SYS_connect, call->fd, call->to, call->to_length);
 }
 
+/* Anything else can become ready too, but never accepts. */
+static bool listening(int fd)
+{
+	int value = 0;
+	socklen_t length = sizeof(value);
+
+	return sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 && value;
+}
+
 /* Readiness is certain only while nobody else can take the connection; otherwise the plain call might block. */
 static long accept_attempt(struct io *io, struct socket_call *call)
 {
@@ -321,7 +330,7 @@ static long accept_attempt(struct io *io, struct socket_call *call)
 	if (green__descriptor_nonblocking(io->fd))
 		return accept_run(call);
 	if (!green__io_ready(io->fd, POLLIN))
-		return -EAGAIN;
+		return listening(io->fd) ? -EAGAIN : accept_run(call);
 	if (alone || green__work(io->hub, accept_run, call, &result))
 		return accept_run(call);
 	return result;

@@ -614,8 +614,9 @@ static void directed(void)
 	pthread_t thread = spawn(in_target, NULL);
 	sem_wait(&empty);
 	pause_ms(40);
-	say("pthread_kill: %s", error_name(pthread_kill(thread, SIGUSR1)));
+	int error = pthread_kill(thread, SIGUSR1);
 	join(thread);
+	say("pthread_kill: %s", error_name(error));
 	say("handled %d, in the target %d", handled, in_main);
 	thread = spawn(just_wait, NULL);
 	say("exists: %s", error_name(pthread_kill(thread, 0)));
