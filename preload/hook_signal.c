@@ -262,3 +262,18 @@ WRAPPER int sigwait(const sigset_t *set, int *number)
 }
 
 ALIAS(__sigwait, sigwait);
+
+/* What is pending for the process, and for this thread alone. */
+WRAPPER int sigpending(sigset_t *set)
+{
+	uint64_t pending = 0;
+	long result = sys_call(SYS_rt_sigpending, &pending, sizeof(pending));
+
+	if (result)
+		return (int)sys_result(result);
+	if (mine())
+		pending |= thread_self()->pending;
+	memset(set, 0, sizeof(*set));
+	memcpy(set, &pending, sizeof(pending));
+	return 0;
+}

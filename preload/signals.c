@@ -295,8 +295,15 @@ int signals_action(int number, const struct sigaction *action, struct sigaction 
 	struct sigaction before;
 	int result;
 
-	if (number < 1 || number > SIGNALS || (SYNCHRONOUS & bit(number)))
+	if (number < 1 || number > SIGNALS)
 		return real(sigaction)(number, action, old);
+	if (SYNCHRONOUS & bit(number)) {
+		result = real(sigaction)(number, action, old);
+		/* The runtime's own watch for overflows stands where the program has its default. */
+		if (result == 0 && old && (void *)(uintptr_t)old->sa_sigaction == green__overflow_handler())
+			memset(old, 0, sizeof(*old));
+		return result;
+	}
 	if (taken & bit(number))
 		before = actions[number];
 	else if (real(sigaction)(number, NULL, &before))

@@ -604,7 +604,7 @@ START_TEST(a_handler_of_the_program_goes_first)
 
 	ck_assert(WIFEXITED(status));
 	ck_assert_int_eq(WEXITSTATUS(status), 42);
-	ck_assert_str_eq(text, "");
+	ck_assert_ptr_null(strstr(text, "stack overflow"));
 }
 END_TEST
 

@@ -20,6 +20,13 @@ enum {
 #define SLICE (5 * NS_PER_MS)
 #define POLL_INTERVAL (20 * INT64_C(1000)) /* a pass of ready greenlets that was shorter does not poll */
 
+static unsigned hubs; /* atomic */
+
+unsigned green__hubs(void)
+{
+	return __atomic_load_n(&hubs, __ATOMIC_ACQUIRE);
+}
+
 void green__hub_ready(struct hub *hub, struct greenlet *greenlet)
 {
 	list_append(&hub->ready, &greenlet->ready);
@@ -181,6 +188,7 @@ static void after_fork_in_child(void)
 
 	green__descriptors_forked();
 	green__workers_after_fork();
+	hubs = hub ? 1 : 0;
 	if (hub)
 		green__hub_after_fork(hub);
 }
@@ -209,6 +217,7 @@ struct hub *green__hub(void)
 		flow->pick = pick;
 		if (flow->hub) {
 			flow->stats->carriers++;
+			__atomic_add_fetch(&hubs, 1, __ATOMIC_RELEASE);
 			fork_watch();
 		}
 	}
@@ -220,6 +229,7 @@ void green__hub_destroy(struct flow *flow)
 	struct hub *hub = flow->hub;
 
 	flow->hub = NULL;
+	__atomic_sub_fetch(&hubs, 1, __ATOMIC_RELEASE);
 	green__loop_finish(&hub->loop);
 	green__fd_table_destroy(hub->fds);
 	green__greenlet_release(hub->greenlet);

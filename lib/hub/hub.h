@@ -51,6 +51,9 @@ struct hub {
 /* green__hub - the calling thread's hub, made on first use; NULL with errno */
 struct hub *green__hub(void);
 
+/* green__hubs - how many kernel threads of the process have a hub now */
+unsigned green__hubs(void);
+
 /* green__hub_ready - let GREENLET, which waits for its turn, run in the next pass */
 void green__hub_ready(struct hub *hub, struct greenlet *greenlet);
 

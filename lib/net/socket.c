@@ -320,10 +320,13 @@ static bool listening(int fd)
 	return sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 && value;
 }
 
-/* Readiness is certain only while nobody else can take the connection; otherwise the plain call might block. */
+/*
+ * Readiness is certain only while nobody else can take the connection, neither
+ * another process nor another hub; otherwise the plain call might block.
+ */
 static long accept_attempt(struct io *io, struct socket_call *call)
 {
-	bool alone = green__descriptor_private(green__descriptor(io->fd));
+	bool alone = green__descriptor_private(green__descriptor(io->fd)) && green__hubs() == 1;
 	long result;
 
 	io->hub->flow->stats->io_calls++;

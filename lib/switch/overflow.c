@@ -121,3 +121,8 @@ void *green__overflow_watch(void)
 		sys_call(SYS_rt_sigaction, SIGSEGV, &action, NULL, sizeof(action.mask));
 	return signal_stack_install();
 }
+
+void *green__overflow_handler(void)
+{
+	return (void *)(uintptr_t)on_fault;
+}

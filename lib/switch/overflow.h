@@ -17,4 +17,7 @@ void *green__overflow_watch(void);
 /* green__overflow_unwatch - the kernel thread ends: take SIGNAL_STACK away from it; NULL is fine */
 void green__overflow_unwatch(void *signal_stack);
 
+/* green__overflow_handler - the handler's address, for those who have to hide it */
+__attribute__((visibility("default"))) void *green__overflow_handler(void);
+
 #endif

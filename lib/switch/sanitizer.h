@@ -18,7 +18,9 @@
 #define GREEN_TSAN 1
 #include <sanitizer/tsan_interface.h>
 #endif
-#ifdef HAVE_VALGRIND_VALGRIND_H
+/* Valgrind's requests are a few harmless instructions outside of it, so they are always there where the header is. */
+#if __has_include(<valgrind/valgrind.h>)
+#define GREEN_VALGRIND 1
 #include <valgrind/valgrind.h>
 #endif
 
@@ -32,7 +34,7 @@ struct sanitizer_stack {
 #ifdef GREEN_TSAN
 	void *fiber;
 #endif
-#ifdef HAVE_VALGRIND_VALGRIND_H
+#ifdef GREEN_VALGRIND
 	unsigned valgrind_id;
 #endif
 	char unused; /* a struct needs a member */
@@ -60,7 +62,7 @@ static inline void sanitizer_create(struct sanitizer_stack *stack, void *low, si
 #ifdef GREEN_TSAN
 	stack->fiber = __tsan_create_fiber(0);
 #endif
-#ifdef HAVE_VALGRIND_VALGRIND_H
+#ifdef GREEN_VALGRIND
 	stack->valgrind_id = VALGRIND_STACK_REGISTER(low, (char *)low + size);
 #endif
 }
@@ -77,7 +79,7 @@ static inline void sanitizer_destroy(struct sanitizer_stack *stack, void *low, s
 #ifdef GREEN_TSAN
 	__tsan_destroy_fiber(stack->fiber);
 #endif
-#ifdef HAVE_VALGRIND_VALGRIND_H
+#ifdef GREEN_VALGRIND
 	VALGRIND_STACK_DEREGISTER(stack->valgrind_id);
 #endif
 }

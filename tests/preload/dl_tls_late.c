@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* dl_tls_late.c - a module with much dynamic thread-local data, which each thread gets at its first use; loaded by dynamic.c */
+/* dl_tls_late.c - a module with much dynamic thread-local data, made at first use; loaded by dynamic.c */
 static __thread int counter = 2000;
 static __thread char room[20000] = { 1, 2, 3 };
 

@@ -10,10 +10,11 @@ from harness import Case, Failure, Skip, check_stats, main_with, message_of_over
 
 MODULES = ("dl_tls_fast", "dl_tls_late", "dl_objects")
 PROGRAMS = (
-    "socket_io pipes nonblock multiplex descriptors sleeps locks threads main_exit cancel futexes "
-    "processes signals credentials dynamic stdio_threads many foreign hog c11"
+    "socket_io messages pipes nonblock multiplex descriptors sleeps locks threads main_exit cancel futexes "
+    "processes signals interrupts credentials dynamic stdio_threads many foreign hog c11"
 ).split()
 LANGUAGE_RUNS = 50
+SKIPPED = 77
 
 # A program whose green run differs on purpose: the text that the shim promises instead of native's.
 PUBLISHED = {
@@ -21,7 +22,8 @@ PUBLISHED = {
         "close_while_waiting:\nrecv: EBADF\naccept: EBADF\npoll: POLLNVAL\n"
     ),
 }
-TIME_LIMITS = {"many": 60, "signals": 30}
+TIME_LIMIT = 10
+TIME_LIMITS = {"many": 40}
 
 
 def listed_cases(program):
@@ -48,7 +50,7 @@ def environment(options):
 class Compared(Case):
     """One command run both ways; its output, its errors and its end must be the same."""
 
-    def __init__(self, name, command, threads, limit=20, runs=1):
+    def __init__(self, name, command, threads, limit=TIME_LIMIT, runs=1):
         super().__init__(name)
         self.command, self.threads, self.limit, self.default_runs = command, threads, limit, runs
 
@@ -58,6 +60,7 @@ class Compared(Case):
         if self.name not in PUBLISHED:
             native = run(self.command, limit=self.limit, env=env)
             self.demand_sane(native)
+            self.skip_if_told(native)
         for _ in range(options.repeat or self.default_runs):
             self.run_once(options, env, native)
 
@@ -76,6 +79,11 @@ class Compared(Case):
             raise Failure("hangs natively", native)
         if b"cannot go on" in native.stdout:
             raise Failure("cannot go on natively", native)
+
+    @staticmethod
+    def skip_if_told(native):
+        if native.status == SKIPPED:
+            raise Skip(native.stdout.decode().splitlines()[-1])
 
     def compare(self, native, result):
         if result.hang:
@@ -143,7 +151,7 @@ def cases(options):
             yield Missing(program)
             continue
         for name, threads in listed_cases(path):
-            yield Compared(f"{program}.{name}", [path, name], threads, TIME_LIMITS.get(program, 20))
+            yield Compared(f"{program}.{name}", [path, name], threads, TIME_LIMITS.get(program, TIME_LIMIT))
     yield Overflow("overflow", [os.path.join(options.programs, "overflow")], 1)
     yield from language_cases(options)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* dynamic.c - dlopen while threads live: thread-local data of modules, constructors, C++ objects on a thread that ends */
+/* dynamic.c - dlopen while threads live: data of modules, constructors, C++ objects on a thread that ends */
 #include "plain.h"
 
 #include <dlfcn.h>

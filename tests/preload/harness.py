@@ -93,7 +93,7 @@ def check_stats(result, threads):
 def message_of_overflow(stderr):
     """True if STDERR is exactly one sentence of the shim about a stack overflow."""
     lines = stderr.decode(errors="replace").splitlines()
-    return len(lines) == 1 and lines[0].startswith("green: ") and "stack" in lines[0]
+    return len(lines) == 1 and lines[0].startswith("green: ") and "greenlet" in lines[0] and "stack" in lines[0]
 
 
 def read_proc(path):
@@ -223,8 +223,9 @@ def explain(failure, verbose):
         text += "  stderr:\n" + indented(result.stderr, 1000)
     if verbose or failure.expected is None:
         text += "  stdout:\n" + indented(result.stdout, 3000 if verbose else 600)
-    if result.stats:
-        text += f"  stats: {result.stats}\n"
+    for pid, stats in result.stats.items():
+        if pid == result.pid or verbose:
+            text += f"  stats of {pid}: " + ", ".join(f"{k} {v}" for k, v in stats.items() if k != "magic") + "\n"
     return text
 
 

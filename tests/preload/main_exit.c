@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* main_exit.c - how a program with threads ends: main leaves first, a thread calls exit, main returns while threads wait */
+/* main_exit.c - how a program with threads ends: main leaves first, a thread calls exit, main returns */
 #include "plain.h"
 
 #include <semaphore.h>

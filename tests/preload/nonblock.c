@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* nonblock.c - the program's own O_NONBLOCK: set in each way it ends in EAGAIN, dups share it, children never inherit one of ours */
+/* nonblock.c - the program's own O_NONBLOCK ends in EAGAIN, dups share it, children inherit none of ours */
 #include "plain.h"
 
 #include <fcntl.h>

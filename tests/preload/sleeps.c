@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sleeps.c - every way to sleep: how long, side by side, with wrong arguments; and yielding to the one that is awaited */
+/* sleeps.c - every way to sleep: how long, side by side, wrong arguments; and yielding to the awaited one */
 #include "plain.h"
 
 #include <sched.h>
