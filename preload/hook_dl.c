@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "hub/task.h"
+#include "preempt.h"
 #include "shim.h"
 #include "thread.h"
 #include "tls.h"
@@ -44,7 +45,7 @@ static int find_in_callback(struct dl_phdr_info *info, size_t size, void *global
 	return 1;
 }
 
-static void find_load_lock(void)
+void dl_find_lock(void)
 {
 	static bool looked;
 	char *global;
@@ -57,13 +58,18 @@ static void find_load_lock(void)
 		dl_iterate_phdr(find_in_callback, global);
 }
 
+int dl_inside(void)
+{
+	return load_lock && load_lock->__data.__owner == *tls_tid((uintptr_t)pthread_self());
+}
+
 static void wait_outside(void)
 {
 	struct hub *hub = shim_hub();
 
 	if (!hub)
 		return;
-	find_load_lock();
+	dl_find_lock();
 	while (load_lock && load_lock->__data.__owner && load_lock->__data.__owner != *tls_tid((uintptr_t)pthread_self()))
 		green__sleep(hub, clock_after(LOOK_AGAIN), WAIT_PLAIN);
 }

@@ -12,6 +12,7 @@
 #include "hub/task.h"
 #include "hub/worker.h"
 #include "parking.h"
+#include "preempt.h"
 #include "process.h"
 #include "signals.h"
 #include "switch/thread_pointer.h"
@@ -29,6 +30,7 @@ static void in_child(void)
 	shim.foreign = false;
 	parking_after_fork();
 	threads_after_fork();
+	preempt_after_fork();
 	signals_after_fork();
 	/* The counters of the file are the parent's. */
 	shim.hub->flow->stats = shim.stats = &shim.hub->flow->own_stats;
@@ -44,10 +46,6 @@ static void in_parent(void)
 void process_watch_forks(void)
 {
 	pthread_atfork(NULL, in_parent, in_child);
-}
-
-void process_birth(void)
-{
 }
 
 /* Handlers of atfork run in libc's fork but not in _Fork. */

@@ -489,10 +489,22 @@ WRAPPER void flockfile(FILE *file)
 		real(flockfile)(file);
 	else if (file_attempt(file))
 		parking_lock(&call);
+	thread_self()->files_held++;
+}
+
+WRAPPER int ftrylockfile(FILE *file)
+{
+	int busy = real(ftrylockfile)(file);
+
+	if (!busy)
+		thread_self()->files_held++;
+	return busy;
 }
 
 WRAPPER void funlockfile(FILE *file)
 {
 	real(funlockfile)(file);
+	if (thread_self()->files_held)
+		thread_self()->files_held--;
 	parking_wake(file, 1, PARKING_ALL);
 }

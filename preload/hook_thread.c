@@ -499,9 +499,21 @@ WRAPPER int pthread_cancel(pthread_t id)
 	if (thread->ended)
 		return 0;
 	thread->cancel_requested = true;
+	/* For one that may be cancelled anywhere libc would only signal its id, which no kernel thread has. */
+	tls_cancel_deferred(thread->block, true);
 	error = real(pthread_cancel)(id);
+	tls_cancel_deferred(thread->block, !thread->asynchronous);
 	if (thread->greenlet && thread != thread_self())
 		interrupt_from_anywhere(thread);
+	return error;
+}
+
+WRAPPER int pthread_setcanceltype(int type, int *old)
+{
+	int error = real(pthread_setcanceltype)(type, old);
+
+	if (!error)
+		thread_self()->asynchronous = type == PTHREAD_CANCEL_ASYNCHRONOUS;
 	return error;
 }
 

@@ -6,9 +6,6 @@
 /* process_watch_forks - at start, before anybody else: libc tells of every fork, also of those inside itself */
 void process_watch_forks(void);
 
-/* process_birth - the hub is born; for what a fork's child has to tidy up first */
-void process_birth(void);
-
 /* hook_sync.c: a pthread_once that the fork cut off is begun again */
 void once_after_fork(void);
 

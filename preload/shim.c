@@ -193,6 +193,7 @@ static bool call_interrupted(struct greenlet *self, bool restartable)
 bool shim_birth(void)
 {
 	const char *problem;
+	stack_t alternate;
 	struct hub *hub;
 
 	/* The carrier is the process's first thread; others that exist before are foreign. */
@@ -203,6 +204,8 @@ bool shim_birth(void)
 	green__thread_create = real_thread_create;
 	green__thread_pointer_init();
 	shim.native_tp = thread_pointer_read();
+	/* The hub puts a signal stack of the runtime's own in its place. */
+	sys_call(SYS_sigaltstack, NULL, &alternate);
 	hub = green__hub();
 	problem = hub ? tls_check() : "no hub could be made (descriptors or memory are used up)";
 	if (problem)
@@ -212,8 +215,8 @@ bool shim_birth(void)
 	adopt_stats(hub->flow);
 	shim.hub = hub;
 	threads_birth();
+	threads.main->alternate = alternate;
 	signals_birth();
-	process_birth();
 	if (shim.verbose)
 		shim_say("process %ld has its hub: threads are green now", sys_call(SYS_getpid));
 	return true;

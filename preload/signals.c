@@ -7,6 +7,7 @@
 #include <ucontext.h>
 
 #include "hub/waiter.h"
+#include "preempt.h"
 #include "switch/overflow.h"
 
 enum { SIGNALS = 64 };
@@ -37,6 +38,8 @@ static uint64_t mask_of(const sigset_t *set)
 
 static void set_kernel_mask(uint64_t mask)
 {
+	if (preempt_signal())
+		mask &= ~bit(preempt_signal());
 	kernel_mask = mask;
 	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 }
@@ -59,6 +62,11 @@ static void guard_sigpipe(void)
 	install(SIGPIPE, &action);
 }
 
+void signals_refresh_mask(sigset_t *set)
+{
+	memcpy(set, &kernel_mask, sizeof(kernel_mask));
+}
+
 static void update_kernel_mask(void)
 {
 	uint64_t mask = 0;
@@ -69,6 +77,8 @@ static void update_kernel_mask(void)
 		if (blocked[number] && blocked[number] >= threads.alive)
 			mask |= bit(number);
 	}
+	if (preempt_signal())
+		mask &= ~bit(preempt_signal());
 	if (mask != kernel_mask)
 		set_kernel_mask(mask);
 }
@@ -297,6 +307,10 @@ int signals_action(int number, const struct sigaction *action, struct sigaction 
 
 	if (number < 1 || number > SIGNALS)
 		return real(sigaction)(number, action, old);
+	if (number == preempt_signal() && !action)
+		return memset(old ? old : &before, 0, sizeof(before)), 0;
+	if (number == preempt_signal())
+		preempt_stop();
 	if (SYNCHRONOUS & bit(number)) {
 		result = real(sigaction)(number, action, old);
 		/* The runtime's own watch for overflows stands where the program has its default. */
@@ -393,8 +407,7 @@ void signals_after_fork(void)
 	count_mask(self->mask, 1);
 	self->pending = 0;
 	arrived = 0;
-	kernel_mask = self->mask;
-	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &self->mask, NULL, sizeof(kernel_mask));
+	set_kernel_mask(self->mask);
 }
 
 /* One real signal stack for the carrier; what threads tell sigaltstack is only remembered. */
@@ -428,4 +441,6 @@ void signals_birth(void)
 		taken |= bit(number);
 		install(number, &action);
 	}
+	preempt_birth();
+	set_kernel_mask(self->mask);
 }

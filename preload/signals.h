@@ -37,6 +37,9 @@ uint64_t signals_kernel_mask_swap(void);
 /* signals_kernel_mask_restore - undo signals_kernel_mask_swap */
 void signals_kernel_mask_restore(uint64_t mask);
 
+/* signals_refresh_mask - SET becomes what the carrier blocks now */
+void signals_refresh_mask(sigset_t *set);
+
 /* signals_send - signal NUMBER for THREAD alone */
 int signals_send(struct thread *thread, int number);
 

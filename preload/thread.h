@@ -22,6 +22,8 @@ struct thread {
 	bool recycled;             /* tls.c: the block has served another thread before */
 	bool unlinked;             /* tls.c: libc has forgotten the block at a fork */
 	bool cancel_requested;
+	bool asynchronous;         /* pthread_setcanceltype: a tick may act on the request */
+	unsigned files_held;       /* FILE locks taken by flockfile: libc would block the carrier on one of them */
 	void *(*routine)(void *);
 	void *argument;
 	void *result;

@@ -32,6 +32,7 @@ enum {
 	FIRST_KEYS_BYTES = 512,  /* struct pthread's own 32 keys lie just before the table of blocks of keys */
 	ROBUST_FUTEX_OFFSET = -32,
 	SPECIFIC_BLOCKS = 32,
+	CANCEL_TYPE_BIT = 2, /* of cancelhandling: asynchronous */
 	CHECK_STACK = 256 * 1024,
 };
 
@@ -66,6 +67,16 @@ int *tls_tid(uintptr_t block)
 void **tls_robust_list(uintptr_t block)
 {
 	return (void **)(void *)(field(block, glibc.tid) + 16);
+}
+
+void tls_cancel_deferred(uintptr_t block, bool deferred)
+{
+	int *word = (int *)(void *)field(block, glibc.cancelhandling);
+
+	if (deferred)
+		__atomic_and_fetch(word, ~CANCEL_TYPE_BIT, __ATOMIC_SEQ_CST);
+	else
+		__atomic_or_fetch(word, CANCEL_TYPE_BIT, __ATOMIC_SEQ_CST);
 }
 
 static bool find_offset(const char *name, size_t *offset)

@@ -32,6 +32,9 @@ int *tls_tid(uintptr_t block);
 /* tls_robust_list - the head of BLOCK's list of robust locks that its thread holds */
 void **tls_robust_list(uintptr_t block);
 
+/* tls_cancel_deferred - set or clear libc's note that BLOCK's thread is cancelled only at cancellation points */
+void tls_cancel_deferred(uintptr_t block, bool deferred);
+
 /* tls_destructors - run C++'s thread_local destructors of the calling thread */
 void tls_destructors(void);
 

@@ -433,7 +433,7 @@ class Demo:
         for name in ("switch_demo_native", "switch_demo_ucontext"):
             try:
                 done = subprocess.run([self.build / "examples" / name], stdin=subprocess.DEVNULL, timeout=20,
-                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=clean_environment())
+                                      stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=clean_environment())
             except (OSError, subprocess.TimeoutExpired) as trouble:
                 self.wrongs.append(f"{name}: {trouble}")
                 continue

@@ -292,7 +292,8 @@ END_TEST
 
 START_TEST(poll_refuses_what_the_kernel_refuses)
 {
-	assert_fails(green_poll((void *)1, 1, -1) == -1, EFAULT);
+	if (!tools_watch())
+		assert_fails(green_poll((void *)1, 1, -1) == -1, EFAULT);
 	assert_fails(green_poll(polled, (nfds_t)1 << 30, -1) == -1, EINVAL);
 }
 END_TEST

@@ -549,8 +549,11 @@ START_TEST(so_sndtimeo_ends_a_send_with_what_was_taken_or_eagain)
 	set_timeout(ends[1], SO_SNDTIMEO, 20, false);
 	ck_assert_int_lt(green_send(ends[1], block, BIG, 0), BIG);
 	assert_took(start, 20);
-	start = clock_now();
-	assert_fails(green_send(ends[1], block, BIG, 0) == -1, EAGAIN);
+	/* TCP may find room for a little more now and then. */
+	do
+		start = clock_now();
+	while (green_send(ends[1], block, BIG, 0) > 0);
+	ck_assert_int_eq(errno, EAGAIN);
 	assert_took(start, 20);
 	close_pair(ends);
 }
@@ -905,7 +908,7 @@ END_TEST
 
 START_TEST(k8_other_errors_pass_unchanged)
 {
-	char byte;
+	char byte = 0;
 	int pipes[2], fd = green_socket(AF_INET, SOCK_STREAM, 0);
 	struct msghdr message = { .msg_iovlen = 5000 };
 

@@ -31,7 +31,7 @@ static void *same(void *value)
 
 static void *sleep_and_note(void *letter)
 {
-	green_sleep(*(char *)letter - '0');
+	green_sleep(3 * (*(char *)letter - '0'));
 	return note_letter(letter);
 }
 
@@ -111,7 +111,7 @@ START_TEST(a_task_that_was_given_back_while_it_sleeps_goes_on)
 
 	green_yield();
 	ck_assert_int_eq(green_destroy(task), 0);
-	green_sleep(20);
+	green_sleep(60);
 	ck_assert_str_eq(history, "9");
 }
 END_TEST

@@ -64,6 +64,7 @@ static void greenlet_init(struct greenlet *greenlet, struct flow *flow, enum gre
 
 static struct flow *flow_create(void)
 {
+	int saved_errno = errno_load();
 	struct flow *flow = calloc(1, sizeof(*flow));
 
 	if (!flow)
@@ -82,6 +83,8 @@ static struct flow *flow_create(void)
 	if (__cxa_thread_atexit_impl && sys_call(SYS_gettid) != sys_call(SYS_getpid))
 		__cxa_thread_atexit_impl(flow_destroy, flow, &__dso_handle);
 	flow->signal_stack = green__overflow_watch();
+	/* getauxval sets errno for what an older kernel does not tell. */
+	errno_store(saved_errno);
 	return flow;
 }
 

@@ -4,6 +4,7 @@
 
 import os
 import shutil
+import signal
 import sys
 
 from harness import Case, Failure, Skip, check_stats, main_with, message_of_overflow, run, source_directory
@@ -22,6 +23,7 @@ PUBLISHED = {
         "close_while_waiting:\nrecv: EBADF\naccept: EBADF\npoll: POLLNVAL\n"
     ),
 }
+ENDS_BY_SIGNAL = ("main_exit.thread_aborts", "main_exit.thread_faults", "overflow")
 TIME_LIMIT = 10
 TIME_LIMITS = {"many": 40}
 
@@ -73,8 +75,9 @@ class Compared(Case):
         self.compare(native, result)
         check_stats(result, self.threads)
 
-    @staticmethod
-    def demand_sane(native):
+    def demand_sane(self, native):
+        if native.status < 0 and self.name not in ENDS_BY_SIGNAL:
+            raise Failure(f"is killed by {signal.Signals(-native.status).name} natively", native)
         if native.hang:
             raise Failure("hangs natively", native)
         if b"cannot go on" in native.stdout:

@@ -224,7 +224,7 @@ static void vforks(void)
 
 static void *spawn_here(void *argument)
 {
-	char *words[] = { "sh", "-c", "echo spawned; exit 4", NULL };
+	char *words[] = { "sh", "-c", "exit 4", NULL };
 	posix_spawn_file_actions_t actions;
 	pid_t pid = -1;
 

@@ -1,0 +1,43 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# check-namespace.sh - what the shared library and the shim export and need, and nothing else
+top=${top_builddir:-$(dirname "$0")/../build}
+library=$top/lib/.libs/libgreen.so
+shim=$top/preload/.libs/libgreen-preload.so
+failed=0
+
+if [ ! -e "$library" ]; then
+	echo "skipped: there is no $library"
+	exit 77
+fi
+
+# complain_of TEXT WHY - TEXT, if it is not empty, breaks a rule
+complain_of() {
+	[ -z "$1" ] && return
+	echo "$2:"
+	echo "$1"
+	failed=1
+}
+
+# exports OBJECT - its dynamic symbols as "name@version", version nodes themselves left out
+exports() {
+	nm -D --defined-only --with-symbol-versions "$1" | awk '$2 != "A" { sub(/@@/, "@", $3); print $3 }'
+}
+
+complain_of "$(exports "$library" | grep -vE '^green_[a-z0-9_]+@GREEN_1\.0$|^green__[a-z0-9_]+@GREEN_PRIVATE$')" \
+	"libgreen.so exports more than green_*@GREEN_1.0 and green__*@GREEN_PRIVATE"
+complain_of "$(exports "$library" | grep -E '^green__.*@GREEN_1\.0$')" "an internal name is public"
+public=$(exports "$library" | sed -n 's/@GREEN_1\.0$//p' | sort)
+declared=$(sed -n 's/.*[ *]\(green_[a-z0-9_]*\)(.*);.*/\1/p' "${top_srcdir:-$(dirname "$0")/..}"/include/green/*.h | sort -u)
+[ "$public" = "$declared" ] || complain_of "$(printf '%s\n' "$public" "$declared" | sort | uniq -u)" \
+	"exported but not declared in a public header, or the reverse"
+
+for object in "$library" "$shim"; do
+	[ -e "$object" ] || continue
+	complain_of "$(objdump -p "$object" | grep -E 'NEEDED.*(unwind|gcc_s)')" "$object needs an unwinder of its own"
+	complain_of "$(nm -D --defined-only "$object" | grep -E ' _?_?_Unwind_')" "$object exports an unwinder"
+	complain_of "$(readelf -W --dyn-syms "$object" | grep -wE 'abort|printf|puts' | grep UND)" "$object prints or aborts"
+	complain_of "$(readelf -W -l "$object" | grep -E 'GNU_STACK.*E')" "$object wants an executable stack"
+	complain_of "$(readelf -d "$object" | grep TEXTREL)" "$object has text relocations"
+done
+exit $failed
