@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "green.h"
@@ -11,6 +12,7 @@
 
 static Suite *suite;
 static int open_before;
+static int *skips; /* shared with the process of each test */
 
 static void before_without_hub(void)
 {
@@ -34,6 +36,7 @@ TCase *suite_begin(const char *name, enum support_hub hub)
 {
 	TCase *tcase = tcase_create(name);
 
+	skips = mmap(NULL, sizeof(*skips), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	suite = suite_create(name);
 	tcase_add_checked_fixture(tcase, hub == WITH_HUB ? before_with_hub : before_without_hub, after);
 	tcase_set_timeout(tcase, 20);
@@ -44,11 +47,13 @@ TCase *suite_begin(const char *name, enum support_hub hub)
 int suite_end(void)
 {
 	SRunner *runner = srunner_create(suite);
-	int failed;
+	int run, failed;
 
 	srunner_run_all(runner, CK_ENV);
+	run = srunner_ntests_run(runner);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
+	printf("%d passed, %d failed, %d skipped\n", run - failed - *skips, failed, *skips);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -56,6 +61,7 @@ void skipped(const char *why)
 {
 	printf("skipped: %s\n", why);
 	fflush(stdout);
+	++*skips;
 }
 
 bool tools_watch(void)

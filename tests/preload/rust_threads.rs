@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::panic;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Barrier, Condvar, Mutex, Once, OnceLock, RwLock};
+use std::sync::{Arc, Barrier, Condvar, Mutex, Once, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -96,7 +96,7 @@ fn channels() {
 
 fn once_and_barriers() {
     static ONCE: Once = Once::new();
-    static CELL: OnceLock<usize> = OnceLock::new();
+    static SECOND: Once = Once::new();
     let count = AtomicUsize::new(0);
     let leaders = AtomicUsize::new(0);
     let barrier = Barrier::new(5);
@@ -107,7 +107,9 @@ fn once_and_barriers() {
                     thread::sleep(ms(5));
                     count.fetch_add(1, Ordering::SeqCst);
                 });
-                CELL.get_or_init(|| count.fetch_add(10, Ordering::SeqCst));
+                SECOND.call_once(|| {
+                    count.fetch_add(10, Ordering::SeqCst);
+                });
                 for _ in 0..10 {
                     leaders.fetch_add(barrier.wait().is_leader() as usize, Ordering::SeqCst);
                 }
@@ -251,7 +253,7 @@ fn names_and_stacks() {
     let deep = thread::Builder::new().name("deep".into()).stack_size(16 << 20).spawn(|| {
         fn depth(n: usize) -> usize {
             let room = [n as u8; 1024];
-            if n == 0 { 0 } else { 1 + depth(n - 1) + (std::hint::black_box(&room)[5] as usize & 0) }
+            if n == 0 { 0 } else { 1 + depth(n - 1) + (unsafe { std::ptr::read_volatile(&room[5]) } as usize & 0) }
         }
         (thread::current().name().map(String::from), depth(8000))
     });
