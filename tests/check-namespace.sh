@@ -34,7 +34,7 @@ declared=$(sed -n 's/.*[ *]\(green_[a-z0-9_]*\)(.*);.*/\1/p' "${top_srcdir:-$(di
 
 for object in "$library" "$shim"; do
 	[ -e "$object" ] || continue
-	complain_of "$(objdump -p "$object" | grep -E 'NEEDED.*(unwind|gcc_s)')" "$object needs an unwinder of its own"
+	complain_of "$(objdump -p "$object" | grep -E 'NEEDED.*libunwind')" "$object needs libunwind, which would capture a program's own unwinder"
 	complain_of "$(nm -D --defined-only "$object" | grep -E ' _?_?_Unwind_')" "$object exports an unwinder"
 	complain_of "$(readelf -W --dyn-syms "$object" | grep -wE 'abort|printf|puts' | grep UND)" "$object prints or aborts"
 	complain_of "$(readelf -W -l "$object" | grep -E 'GNU_STACK.*E')" "$object wants an executable stack"

@@ -23,6 +23,17 @@ PUBLISHED = {
         "close_while_waiting:\nrecv: EBADF\naccept: EBADF\npoll: POLLNVAL\n"
     ),
 }
+# What the shim does not carry yet: natively it is checked, under the shim it is left out, by name and reason.
+STDIO = "stdio on sockets and pipes waits inside libc, where it holds up the carrier"
+NOT_YET = {
+    "processes.commands": STDIO,
+    "stdio_threads.whole_lines": STDIO,
+    "stdio_threads.half_a_line": STDIO,
+    "stdio_threads.ways_to_get": STDIO,
+    "stdio_threads.slow_reader": STDIO,
+    "dynamic.by_name": "dlsym on libc's own handle finds libc's read, not ours",
+    "foreign.message_queue": "message queues wait in the kernel, where they hold up the carrier",
+}
 ENDS_BY_SIGNAL = ("main_exit.thread_aborts", "main_exit.thread_faults", "overflow")
 TIME_LIMIT = 10
 TIME_LIMITS = {"many": 40}
@@ -63,6 +74,8 @@ class Compared(Case):
             native = run(self.command, limit=self.limit, env=env)
             self.demand_sane(native)
             self.skip_if_told(native)
+        if self.name in NOT_YET and not options.native_only:
+            raise Skip(NOT_YET[self.name])
         for _ in range(options.repeat or self.default_runs):
             self.run_once(options, env, native)
 

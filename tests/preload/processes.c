@@ -230,10 +230,12 @@ static void *spawn_here(void *argument)
 
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addclose(&actions, 77);
-	say("posix_spawn: %s", error_name(posix_spawn(&pid, "/bin/sh", &actions, NULL, words, environ)));
-	reap("spawned", pid);
-	say("posix_spawnp: %s", error_name(posix_spawnp(&pid, "sh", NULL, NULL, words, environ)));
-	reap("spawned", pid);
+	int error = posix_spawn(&pid, "/bin/sh", &actions, NULL, words, environ);
+	reap("posix_spawn", pid);
+	say("posix_spawn: %s", error_name(error));
+	error = posix_spawnp(&pid, "sh", NULL, NULL, words, environ);
+	reap("posix_spawnp", pid);
+	say("posix_spawnp: %s", error_name(error));
 	say("missing: %s", error_name(posix_spawn(&pid, "/nonexistent", NULL, NULL, words, environ)));
 	return argument;
 }
