@@ -25,6 +25,7 @@ static void in_child(void)
 {
 	green__descriptors_forked();
 	once_after_fork();
+	shim_stats_after_fork();
 	if (!shim.hub || !shim_greenlet())
 		return;
 	shim.foreign = false;
@@ -32,8 +33,9 @@ static void in_child(void)
 	threads_after_fork();
 	preempt_after_fork();
 	signals_after_fork();
-	/* The counters of the file are the parent's. */
-	shim.hub->flow->stats = shim.stats = &shim.hub->flow->own_stats;
+	shim.stats->carriers = 1;
+	shim.stats->threads_alive = shim.stats->threads_peak = threads.alive;
+	shim.hub->flow->stats = shim.stats;
 	shim.hub->loop.waits = &shim.stats->epoll_waits;
 	shim.hub->loop.controls = &shim.stats->epoll_ctls;
 }

@@ -95,6 +95,14 @@ static void open_stats(void)
 	shim.stats->magic = STATS_MAGIC;
 }
 
+/* A forked child counts for itself, from nothing. */
+void shim_stats_after_fork(void)
+{
+	memset(&private_stats, 0, sizeof(private_stats));
+	shim.stats = &private_stats;
+	open_stats();
+}
+
 /* Keep of LD_PRELOAD what is not ours.  In place: the environment is not libc's to replace yet. */
 static void strip_preload(char *value)
 {

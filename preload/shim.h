@@ -72,6 +72,9 @@ static inline bool shim_greenlet(void)
 	return shim.hub && green__current && green__current->flow == shim.hub->flow && !shim.in_vfork_child;
 }
 
+/* shim_stats_after_fork - in the child: counters of its own */
+void shim_stats_after_fork(void);
+
 /* shim_birth - make the hub, with the calling first thread as its main greenlet; false if it cannot be */
 bool shim_birth(void);
 

@@ -292,8 +292,9 @@ END_TEST
 
 START_TEST(poll_refuses_what_the_kernel_refuses)
 {
-	if (!tools_watch())
-		assert_fails(green_poll((void *)1, 1, -1) == -1, EFAULT);
+	if (tools_watch())
+		return skipped("the tool complains of bad pointers, as it should");
+	assert_fails(green_poll((void *)1, 1, -1) == -1, EFAULT);
 	assert_fails(green_poll(polled, (nfds_t)1 << 30, -1) == -1, EINVAL);
 }
 END_TEST

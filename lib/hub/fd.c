@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "base/sys.h"
 #include "hub/descriptor.h"
 #include "hub/fd.h"
@@ -30,7 +31,7 @@ struct fd_table {
 
 struct fd_table *green__fd_table_create(struct hub *hub)
 {
-	struct fd_table *table = calloc(1, sizeof(*table));
+	struct fd_table *table = green__fault_injected() ? NULL : calloc(1, sizeof(*table));
 
 	if (table)
 		table->hub = hub;
@@ -80,7 +81,7 @@ static struct fd *fd_make(struct fd_table *table, int fd)
 		return NULL;
 	chunk = &table->chunks[fd / CHUNK];
 	if (!*chunk) {
-		*chunk = malloc(CHUNK * sizeof(struct fd));
+		*chunk = green__fault_injected() ? NULL : malloc(CHUNK * sizeof(struct fd));
 		if (!*chunk)
 			return NULL;
 		chunk_reset(*chunk);

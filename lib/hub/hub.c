@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/sys.h"
 #include "hub/descriptor.h"
 #include "hub/fd.h"
@@ -116,6 +117,9 @@ static void poll_events(struct hub *hub, int64_t now)
 	int64_t deadline = 0;
 
 	if (list_empty(&hub->ready) && list_empty(&hub->pass)) {
+		/* Only the hub is left: in a forked child the last task's end is the process's, as a last thread's is. */
+		if (hub->flow->living <= 1)
+			exit(0);
 		if (deadlocked(hub) && main_waiter && green__wake(main_waiter, -EDEADLK))
 			return;
 		deadline = timerq_next(&hub->timers);
@@ -130,6 +134,21 @@ static void poll_events(struct hub *hub, int64_t now)
 	green__loop_poll(&hub->loop, deadline);
 }
 
+/* In a debug build each iteration begins with a look at everything; a broken hub says so and ends. */
+static void check_invariants(const struct hub *hub)
+{
+#ifdef GREEN_DEBUG
+	static const char text[] = "green: the hub's run queue, timers or list of greenlets are broken\n";
+
+	if (green__hub_check(hub))
+		return;
+	sys_call(SYS_write, 2, text, sizeof(text) - 1);
+	__builtin_trap();
+#else
+	(void)hub;
+#endif
+}
+
 static void *hub_main(void *unused)
 {
 	struct hub *hub = green__current->flow->hub;
@@ -138,6 +157,7 @@ static void *hub_main(void *unused)
 	(void)unused;
 	hub->flow->critical = 1;
 	for (;;) {
+		check_invariants(hub);
 		run_pass(hub, clock_now());
 		now = clock_now();
 		green__timerq_run(&hub->timers, now);
@@ -152,7 +172,7 @@ static void *hub_main(void *unused)
 static struct hub *hub_create(struct flow *flow)
 {
 	struct stack *stack = green__stack_take(HUB_STACK);
-	struct hub *hub = stack ? calloc(1, sizeof(*hub)) : NULL;
+	struct hub *hub = stack && !green__fault_injected() ? calloc(1, sizeof(*hub)) : NULL;
 	int error = hub ? green__loop_init(&hub->loop) : -ENOMEM;
 
 	if (!error && !(hub->fds = green__fd_table_create(hub))) {

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/compiler.h"
+#include "base/fault.h"
 #include "base/sys.h"
 #include "hub/loop.h"
 
@@ -55,6 +56,10 @@ int green__loop_init(struct loop *loop)
 	long wake_fd = sys_call(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
 	int error;
 
+	if (green__fault_injected() && !sys_failed(wake_fd)) {
+		sys_call(SYS_close, wake_fd);
+		wake_fd = -EMFILE;
+	}
 	loop->epoll_fd = (int)epoll_fd;
 	loop->wake_fd = (int)wake_fd;
 	loop->sleeping = 0;

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "base/fault.h"
 #include "base/spinlock.h"
 #include "base/sys.h"
 #include "hub/worker.h"
@@ -85,6 +86,8 @@ static int worker_create(void)
 	uint64_t all = ALL_BUT_LIBC_SIGNALS, old;
 	int error;
 
+	if (green__fault_injected())
+		return EAGAIN;
 	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
 	error = green__thread_create(worker_main, NULL);
 	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/sys.h"
 #include "green/io.h"
 #include "hub/descriptor.h"
@@ -71,7 +72,7 @@ static int poll_wait(struct hub *hub, const struct pollfd *fds, nfds_t count, in
 	int error;
 
 	if (count > FEW) {
-		waits = many = malloc(count * sizeof(*waits));
+		waits = many = green__fault_injected() ? NULL : malloc(count * sizeof(*waits));
 		if (!many)
 			return -ENOMEM;
 	}
@@ -161,7 +162,7 @@ static int selection_fill(struct selection *selection)
 	size_t bytes = set_bytes(selection->count);
 
 	selection->used = sets_to_poll(selection->count, selection->sets[0], selection->sets[1], selection->sets[2], NULL);
-	selection->asked = malloc(3 * bytes + 1);
+	selection->asked = green__fault_injected() ? NULL : malloc(3 * bytes + 1);
 	selection->fds = malloc((selection->used + 1) * sizeof(*selection->fds));
 	if (!selection->asked || !selection->fds)
 		return -ENOMEM;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "base/fault.h"
 #include "base/sys.h"
 #include "switch/greenlet.h"
 #include "switch/overflow.h"
@@ -65,10 +66,12 @@ static void greenlet_init(struct greenlet *greenlet, struct flow *flow, enum gre
 static struct flow *flow_create(void)
 {
 	int saved_errno = errno_load();
-	struct flow *flow = calloc(1, sizeof(*flow));
+	struct flow *flow = green__fault_injected() ? NULL : calloc(1, sizeof(*flow));
 
-	if (!flow)
+	if (!flow) {
+		errno = ENOMEM;
 		return NULL;
+	}
 	green__thread_pointer_init();
 	flow->thread_pointer = thread_pointer_read();
 	flow->stack_size = STACK_SIZE_DEFAULT;

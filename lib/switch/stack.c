@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/fault.h"
 #include "base/spinlock.h"
 #include "base/sys.h"
 #include "switch/stack.h"
@@ -179,7 +180,7 @@ struct stack *green__stack_take(size_t size)
 	struct stack *stack = NULL;
 	int error = ENOMEM;
 
-	if (size > SIZE_MAX / 4) {
+	if (size > SIZE_MAX / 4 || green__fault_injected()) {
 		errno = ENOMEM;
 		return NULL;
 	}
