@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -24,6 +25,9 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+
+extern int __uflow(FILE *file);
+extern int __underflow(FILE *file);
 
 /* Types come from libc's own declarations, so a signature cannot be typed wrongly. */
 struct real {

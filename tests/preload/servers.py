@@ -373,10 +373,18 @@ class Restarted(ServerCase):
                 server.check_shim(20)
 
 
+def link_of(path):
+    """What a descriptor refers to; it may be closed meanwhile."""
+    try:
+        return os.readlink(path)
+    except FileNotFoundError:
+        return ""
+
+
 def files_in_use(server):
     """What the server has open or mapped in places that outlive it, but for what the test gave it."""
     base = f"/proc/{server.process.pid}"
-    paths = [os.readlink(f"{base}/fd/{fd}") for fd in os.listdir(f"{base}/fd")]
+    paths = [link_of(f"{base}/fd/{fd}") for fd in os.listdir(f"{base}/fd")]
     paths += [line.split(maxsplit=5)[5] for line in read_proc(f"{base}/maps").splitlines() if line.count("/")]
     paths += [f"{place}/{name}" for place in ("/tmp", "/dev/shm", "/run") for name in os.listdir(place)
               if str(server.process.pid) in name]
