@@ -169,14 +169,12 @@ WRAPPER int ioctl(int fd, unsigned long request, ...)
 
 static int close_part(unsigned first, unsigned last, unsigned flags)
 {
+	unsigned end = (unsigned)green__descriptors_end();
+
 	if (first > last)
 		return 0;
-	for (unsigned fd = first; !(flags & CLOSE_RANGE_CLOEXEC) && fd <= last && fd < INT_MAX; fd++) {
-		/* Numbers beyond the last one that was ever seen have nothing to forget. */
-		if (fd > 1048576)
-			break;
+	for (unsigned fd = first; !(flags & CLOSE_RANGE_CLOEXEC) && fd <= last && fd < end; fd++)
 		closing((int)fd);
-	}
 	return (int)sys_call(SYS_close_range, first, last, flags);
 }
 
@@ -185,8 +183,10 @@ WRAPPER int close_range(unsigned first, unsigned last, int flags)
 	int own[2] = { -1, -1 };
 	int result = 0;
 
-	if (first > last || !shim.hub || shim.in_vfork_child)
+	if (first > last || shim.in_vfork_child)
 		return real(close_range)(first, last, flags);
+	if (!shim.hub)
+		return (int)sys_result(close_part(first, last, (unsigned)flags));
 	own[0] = shim.hub->loop.epoll_fd < shim.hub->loop.wake_fd ? shim.hub->loop.epoll_fd : shim.hub->loop.wake_fd;
 	own[1] = shim.hub->loop.epoll_fd + shim.hub->loop.wake_fd - own[0];
 	for (int i = 0; i < 2 && !result; i++) {

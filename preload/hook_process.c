@@ -80,30 +80,26 @@ __attribute__((visibility("hidden"))) void vfork_parent(void)
 
 /* --- exec: the new program inherits the caller's signal mask, not the carrier's --- */
 
+#define WITH_OWN_MASK(call) \
+	do { \
+		uint64_t mask; \
+		int result; \
+		if (!shim_greenlet()) \
+			return call; \
+		mask = signals_kernel_mask_swap(); \
+		result = call; \
+		signals_kernel_mask_restore(mask); \
+		return result; \
+	} while (0)
+
 WRAPPER int execve(const char *path, char *const argv[], char *const envp[])
 {
-	uint64_t mask;
-	int result;
-
-	if (!shim_greenlet() || shim.in_vfork_child)
-		return real(execve)(path, argv, envp);
-	mask = signals_kernel_mask_swap();
-	result = real(execve)(path, argv, envp);
-	signals_kernel_mask_restore(mask);
-	return result;
+	WITH_OWN_MASK(real(execve)(path, argv, envp));
 }
 
 WRAPPER int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	uint64_t mask;
-	int result;
-
-	if (!shim_greenlet() || shim.in_vfork_child)
-		return real(execvpe)(file, argv, envp);
-	mask = signals_kernel_mask_swap();
-	result = real(execvpe)(file, argv, envp);
-	signals_kernel_mask_restore(mask);
-	return result;
+	WITH_OWN_MASK(real(execvpe)(file, argv, envp));
 }
 
 WRAPPER int execv(const char *path, char *const argv[])
@@ -118,15 +114,7 @@ WRAPPER int execvp(const char *file, char *const argv[])
 
 WRAPPER int fexecve(int fd, char *const argv[], char *const envp[])
 {
-	uint64_t mask;
-	int result;
-
-	if (!shim_greenlet() || shim.in_vfork_child)
-		return real(fexecve)(fd, argv, envp);
-	mask = signals_kernel_mask_swap();
-	result = real(fexecve)(fd, argv, envp);
-	signals_kernel_mask_restore(mask);
-	return result;
+	WITH_OWN_MASK(real(fexecve)(fd, argv, envp));
 }
 
 /* Count, then collect, the words of a list that ends with NULL. */
@@ -174,23 +162,15 @@ WRAPPER int execle(const char *path, const char *first, ...)
 WRAPPER int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
 			const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
-	uint64_t mask = signals_kernel_mask_swap();
-	int result = real(posix_spawn)(pid, path, actions, attributes, argv, envp);
-
-	signals_kernel_mask_restore(mask);
 	green__descriptors_forked();
-	return result;
+	WITH_OWN_MASK(real(posix_spawn)(pid, path, actions, attributes, argv, envp));
 }
 
 WRAPPER int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
 			 const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
-	uint64_t mask = signals_kernel_mask_swap();
-	int result = real(posix_spawnp)(pid, file, actions, attributes, argv, envp);
-
-	signals_kernel_mask_restore(mask);
 	green__descriptors_forked();
-	return result;
+	WITH_OWN_MASK(real(posix_spawnp)(pid, file, actions, attributes, argv, envp));
 }
 
 /* --- wait --- */

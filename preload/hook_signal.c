@@ -10,21 +10,13 @@
 #include "signals.h"
 
 #ifndef SS_AUTODISARM
-#define SS_AUTODISARM (1 << 31)
+#define SS_AUTODISARM ((int)(1U << 31))
 #endif
 
 /* True once the caller's signals are ours to keep. */
 static bool mine(void)
 {
 	return shim_greenlet() && thread_self()->block;
-}
-
-static int result_of(int error)
-{
-	if (!error)
-		return 0;
-	errno = error;
-	return -1;
 }
 
 WRAPPER int sigaction(int number, const struct sigaction *action, struct sigaction *old)
@@ -107,7 +99,7 @@ WRAPPER int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
 
 WRAPPER int sigprocmask(int how, const sigset_t *set, sigset_t *old)
 {
-	return result_of(pthread_sigmask(how, set, old));
+	return (int)sys_result(-pthread_sigmask(how, set, old));
 }
 
 /* --- signal stacks --- */
@@ -120,9 +112,9 @@ WRAPPER int sigaltstack(const stack_t *stack, stack_t *old)
 	if (!mine())
 		return real(sigaltstack)(stack, old);
 	if (stack && !(stack->ss_flags & SS_DISABLE) && stack->ss_size < (size_t)MINSIGSTKSZ)
-		return result_of(ENOMEM);
+		return (int)sys_result(-ENOMEM);
 	if (stack && (stack->ss_flags & ~(SS_DISABLE | SS_ONSTACK | SS_AUTODISARM)))
-		return result_of(EINVAL);
+		return (int)sys_result(-EINVAL);
 	if (stack)
 		self->alternate = *stack;
 	if (old)
@@ -162,7 +154,7 @@ static int suspend(uint64_t mask)
 			shim_interrupted(false, true);
 	}
 	signals_set_mask(before);
-	return result_of(EINTR);
+	return (int)sys_result(-EINTR);
 }
 
 WRAPPER int sigsuspend(const sigset_t *set)
@@ -238,7 +230,7 @@ WRAPPER int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct time
 	if (!shim_hub() || !mine())
 		return real(sigtimedwait)(set, info, timeout);
 	if (timeout && !clock_valid(timeout))
-		return result_of(EINVAL);
+		return (int)sys_result(-EINVAL);
 	shim_cancellation_point();
 	return (int)sys_result(wait_signal(set, info, timeout ? clock_after(clock_from_timespec(timeout)) : CLOCK_NEVER));
 }

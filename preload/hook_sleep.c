@@ -28,17 +28,9 @@ static int sleep_for(const struct timespec *wanted, struct timespec *left)
 	return error;
 }
 
-static int result_of(int error)
-{
-	if (!error)
-		return 0;
-	errno = error;
-	return -1;
-}
-
 WRAPPER int nanosleep(const struct timespec *wanted, struct timespec *left)
 {
-	return shim_hub() ? result_of(sleep_for(wanted, left)) : real(nanosleep)(wanted, left);
+	return shim_hub() ? (int)sys_result(-sleep_for(wanted, left)) : real(nanosleep)(wanted, left);
 }
 
 ALIAS(__nanosleep, nanosleep);
@@ -86,7 +78,7 @@ WRAPPER int usleep(useconds_t microseconds)
 {
 	struct timespec wanted = { microseconds / 1000000, microseconds % 1000000 * 1000 };
 
-	return shim_hub() ? result_of(sleep_for(&wanted, NULL)) : real(usleep)(microseconds);
+	return shim_hub() ? (int)sys_result(-sleep_for(&wanted, NULL)) : real(usleep)(microseconds);
 }
 
 WRAPPER int thrd_sleep(const struct timespec *wanted, struct timespec *left)

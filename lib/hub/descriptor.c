@@ -58,6 +58,15 @@ struct descriptor *green__descriptor(int fd)
 	return entry(fd, true);
 }
 
+int green__descriptors_end(void)
+{
+	int chunk = CHUNKS;
+
+	while (chunk > 0 && !chunks[chunk - 1])
+		chunk--;
+	return chunk * CHUNK;
+}
+
 static void renew(struct descriptor *descriptor)
 {
 	if (++descriptor->generation == 0)

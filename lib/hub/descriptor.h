@@ -52,6 +52,9 @@ void green__descriptor_made(int fd, enum descriptor_kind kind, bool nonblocking)
 /* green__descriptor_forget - FD was closed, or has come to us by a way that tells nothing about it */
 void green__descriptor_forget(int fd);
 
+/* green__descriptors_end - above every number that has an entry */
+int green__descriptors_end(void);
+
 /* green__descriptor_shared - somebody else may hold FD's open file from now on */
 void green__descriptor_shared(int fd);
 

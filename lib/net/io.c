@@ -140,6 +140,15 @@ static long read_polled(int fd, const struct iovec *vector, int count)
 	return result == -EPERM ? sys_call(SYS_readv, fd, vector, count) : result;
 }
 
+/* The number was a socket once, and changed hands where nobody saw it: ask the kernel from now on. */
+static bool misremembered(int fd, long result)
+{
+	if (likely(result != -ENOTSOCK))
+		return false;
+	green__descriptor_forget(fd);
+	return true;
+}
+
 long green__readv(int fd, const struct iovec *vector, int count)
 {
 	long size = green__iov_size(vector, count);
@@ -150,20 +159,23 @@ long green__readv(int fd, const struct iovec *vector, int count)
 		return sys_call(SYS_readv, fd, vector, count);
 	if (kind == DESCRIPTOR_POLLED)
 		return read_polled(fd, vector, count);
-	return green__recvmsg(fd, &message, 0);
+	size = green__recvmsg(fd, &message, 0);
+	return misremembered(fd, size) ? green__readv(fd, vector, count) : size;
 }
 
 long green__read(int fd, void *buffer, size_t size)
 {
 	struct iovec part = { buffer, size };
 	int kind = green__descriptor_kind(fd);
+	long result;
 
 	/* A socket read of nothing returns 0; a receive of nothing would take a datagram. */
 	if (kind < 0 || size == 0 || kind == DESCRIPTOR_FILE)
 		return sys_call(SYS_read, fd, buffer, size);
 	if (kind == DESCRIPTOR_POLLED)
 		return read_polled(fd, &part, 1);
-	return green__recvfrom(fd, buffer, size, 0, NULL, NULL);
+	result = green__recvfrom(fd, buffer, size, 0, NULL, NULL);
+	return misremembered(fd, result) ? green__read(fd, buffer, size) : result;
 }
 
 /* Cut VECTOR down to what a ready pipe or tty is sure to take. */
@@ -225,19 +237,22 @@ long green__writev(int fd, const struct iovec *vector, int count)
 		return sys_call(SYS_writev, fd, vector, count);
 	if (kind == DESCRIPTOR_POLLED)
 		return write_polled(fd, vector, count, (size_t)size);
-	return green__sendmsg(fd, &message, 0);
+	size = green__sendmsg(fd, &message, 0);
+	return misremembered(fd, size) ? green__writev(fd, vector, count) : size;
 }
 
 long green__write(int fd, const void *buffer, size_t size)
 {
 	struct iovec part = { (void *)buffer, size };
 	int kind = green__descriptor_kind(fd);
+	long result;
 
 	if (kind < 0 || size == 0 || size > SSIZE_MAX || kind == DESCRIPTOR_FILE)
 		return sys_call(SYS_write, fd, buffer, size);
 	if (kind == DESCRIPTOR_POLLED)
 		return write_polled(fd, &part, 1, size);
-	return green__sendto(fd, buffer, size, 0, NULL, 0);
+	result = green__sendto(fd, buffer, size, 0, NULL, 0);
+	return misremembered(fd, result) ? green__write(fd, buffer, size) : result;
 }
 
 ssize_t green_read(int fd, void *buffer, size_t size)
