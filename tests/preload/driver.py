@@ -129,6 +129,24 @@ class Overflow(Compared):
             raise Failure("no single sentence about the overflow", result)
 
 
+class StandsDown(Compared):
+    """Where the check of thread-local storage fails, one line says so and the threads are native ones."""
+
+    def run_once(self, options, env, native):
+        if options.native_only:
+            return
+        result = run(self.command, limit=self.limit, env=dict(env, GREEN_FAIL_SELFTEST="1"), green=options.green)
+        if result.status != native.status:
+            raise Failure(f"status {result.status}, natively {native.status}", result)
+        self.compare_text(native.stdout, result)
+        lines = result.stderr.decode().splitlines()
+        if len(lines) != 1 or not lines[0].startswith("green: "):
+            raise Failure("not one line that says why", result)
+        stats = result.stats.get(result.pid, {})
+        if stats.get("stood_down") != 1 or stats.get("created") != 0:
+            raise Failure("did not stand down", result)
+
+
 class Rust(Compared):
     """The Rust program, compiled at its first use and kept in the build directory."""
 
@@ -167,6 +185,7 @@ def cases(options):
         for name, threads in listed_cases(path):
             yield Compared(f"{program}.{name}", [path, name], threads, TIME_LIMITS.get(program, TIME_LIMIT))
     yield Overflow("overflow", [os.path.join(options.programs, "overflow")], 1)
+    yield StandsDown("stands_down", [os.path.join(options.programs, "threads"), "joins"], 0)
     yield from language_cases(options)
 
 
