@@ -43,7 +43,6 @@ enum {
  *   EBADF      FD is not open, or was closed during the wait
  *   EINVAL     EVENTS names nothing or something else
  *   ETIMEDOUT  TIMEOUT_MS passed
- *   EDEADLK    nothing is left that could ever end this wait
  */
 int green_wait_fd(int fd, int events, int timeout_ms);
 

@@ -105,22 +105,35 @@ static void run_pass(struct hub *hub, int64_t now)
 	}
 }
 
-/* Nothing is ready, due or expected: the main greenlet's wait, if there is one, can only end here. */
+/* Nothing is ready, due or expected: a wait can only end here. */
 static bool deadlocked(const struct hub *hub)
 {
 	return !hub->waits_forever && !hub->external && !hub->fd_waits && timerq_next(&hub->timers) == CLOCK_NEVER;
 }
 
+/* Whose wait a deadlock ends: the main greenlet's, or where that waits for a greenlet, the first other one. */
+static struct waiter *stuck(const struct hub *hub)
+{
+	if (hub->flow->main.waiter)
+		return hub->flow->main.waiter;
+	list_for_each(node, &hub->flow->all) {
+		struct greenlet *greenlet = container_of(node, struct greenlet, all);
+
+		if (greenlet->waiter)
+			return greenlet->waiter;
+	}
+	return NULL;
+}
+
 static void poll_events(struct hub *hub, int64_t now)
 {
-	struct waiter *main_waiter = hub->flow->main.waiter;
 	int64_t deadline = 0;
 
 	if (list_empty(&hub->ready) && list_empty(&hub->pass)) {
 		/* Only the hub is left: in a forked child the last task's end is the process's, as a last thread's is. */
 		if (hub->flow->living <= 1)
 			exit(0);
-		if (deadlocked(hub) && main_waiter && green__wake(main_waiter, -EDEADLK))
+		if (deadlocked(hub) && stuck(hub) && green__wake(stuck(hub), -EDEADLK))
 			return;
 		deadline = timerq_next(&hub->timers);
 		/* Posters look at the flag after they have posted, so look at the posts after setting it. */
