@@ -351,3 +351,33 @@ WRAPPER int fclose(FILE *file)
 		closing(fd);
 	return real(fclose)(file);
 }
+
+struct pclose_call {
+	FILE *file;
+	int error;
+};
+
+static long pclose_run(void *arg)
+{
+	struct pclose_call *call = arg;
+	int result = real(pclose)(call->file);
+
+	call->error = errno;
+	return result;
+}
+
+/* pclose waits for the command's end, which a helper thread does. */
+WRAPPER int pclose(FILE *file)
+{
+	struct pclose_call call = { file, 0 };
+	int fd = file ? fileno(file) : -1;
+	long result;
+
+	if (fd >= 0)
+		closing(fd);
+	if (!shim_hub() || green__work(shim.hub, pclose_run, &call, &result))
+		return real(pclose)(file);
+	if (result < 0)
+		errno = call.error;
+	return (int)result;
+}
