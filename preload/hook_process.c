@@ -19,6 +19,12 @@
 
 extern char **environ;
 
+/* Who waits for any child; see watch_children. */
+static struct {
+	int wanted;  /* futex word: how many wait */
+	bool exists;
+} watcher;
+
 /* --- fork --- */
 
 static void in_child(void)
@@ -29,6 +35,8 @@ static void in_child(void)
 	if (!shim.hub || !shim_greenlet())
 		return;
 	shim.foreign = false;
+	watcher.exists = false;
+	watcher.wanted = 0;
 	parking_after_fork();
 	threads_after_fork();
 	preempt_after_fork();
@@ -72,9 +80,19 @@ __attribute__((visibility("hidden"))) int vfork_failed(int error)
 	return -1;
 }
 
+/* The child shares everything but the kernel's view of its mask, which has to be the thread's own. */
+static uint64_t mask_before_vfork;
+
+__attribute__((visibility("hidden"))) void vfork_prepare(void)
+{
+	mask_before_vfork = signals_kernel_mask_swap();
+	shim.in_vfork_child = 1;
+}
+
 __attribute__((visibility("hidden"))) void vfork_parent(void)
 {
 	shim.in_vfork_child = 0;
+	signals_kernel_mask_restore(mask_before_vfork);
 	green__descriptors_forked();
 }
 
@@ -176,38 +194,59 @@ WRAPPER int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_ac
 /* --- wait --- */
 
 /*
- * One child shows its end on a pidfd.  For any child, or a group, a helper thread
- * waits without taking anything, and whoever waits here looks again.
+ * One child shows its end on a pidfd.  For any child, or a group, a thread of its
+ * own waits without taking anything and wakes whoever waits here, to look again.
  */
-struct watch {
-	idtype_t type;
-	id_t id;
-	int options;
-};
+enum { PAUSE_NS = 5000000 };
 
-static long watch_children(void *arg)
+static void *watch_children(void *unused)
 {
-	struct watch *watch = arg;
-	siginfo_t info;
+	struct timespec pause = { 0, PAUSE_NS };
+	pid_t last = 0;
 
-	return sys_call(SYS_waitid, watch->type, watch->id, &info, watch->options | WNOWAIT, NULL);
+	for (;;) {
+		siginfo_t info = { .si_pid = 0 };
+
+		while (!__atomic_load_n(&watcher.wanted, __ATOMIC_SEQ_CST))
+			sys_call(SYS_futex, &watcher.wanted, FUTEX_WAIT_PRIVATE, 0, NULL);
+		sys_call(SYS_waitid, P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOWAIT, NULL);
+		parking_wake(&watcher, UINT_MAX, PARKING_ALL);
+		/* A child that nobody takes, or none at all, would be told of again at once. */
+		if (info.si_pid == last)
+			sys_call(SYS_nanosleep, &pause, NULL);
+		last = info.si_pid;
+	}
+	return unused;
+}
+
+/* The change may have come before we were in the lot, so nobody waits for long without a look. */
+static int wait_for_any(void)
+{
+	struct parked parked;
+	int error;
+
+	if (!watcher.exists)
+		watcher.exists = green__helper_create(watch_children, NULL) == 0;
+	parking_enter(&parked, &watcher, WAIT_INTERRUPTIBLE);
+	__atomic_add_fetch(&watcher.wanted, 1, __ATOMIC_SEQ_CST);
+	sys_call(SYS_futex, &watcher.wanted, FUTEX_WAKE_PRIVATE, 1);
+	error = parking_wait(&parked, clock_after(4 * PAUSE_NS));
+	__atomic_sub_fetch(&watcher.wanted, 1, __ATOMIC_SEQ_CST);
+	parking_leave(&parked);
+	if (error == -EINTR)
+		return shim_interrupted(true, true) ? 0 : -EINTR;
+	return 0;
 }
 
 static int wait_for_change(idtype_t type, id_t id, int options)
 {
-	struct watch watch = { type, id, options & ~WNOHANG };
-	long result;
 	long fd = -ENOSYS;
 	int error;
 
 	if (type == P_PID && !(options & (WSTOPPED | WCONTINUED)))
 		fd = sys_call(SYS_pidfd_open, id, 0);
-	if (sys_failed(fd)) {
-		error = green__work(shim.hub, watch_children, &watch, &result);
-		if (!error)
-			shim_interrupted(true, true);
-		return error;
-	}
+	if (sys_failed(fd))
+		return wait_for_any();
 	green__descriptor_forget((int)fd);
 	error = green__fd_wait(shim.hub, (int)fd, EPOLLIN, CLOCK_NEVER, WAIT_INTERRUPTIBLE);
 	green__fd_closing(shim.hub, (int)fd);
@@ -309,9 +348,31 @@ static int command_wait(pid_t pid)
 }
 
 /* As POSIX says: the caller ignores SIGINT and SIGQUIT and blocks SIGCHLD while the command runs; the command does not. */
+static struct {
+	unsigned running; /* commands at this moment; the first one saves the actions, the last one restores them */
+	struct sigaction interrupt, quit;
+} commands;
+
+static void commands_begin(void)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	if (commands.running++)
+		return;
+	sigaction(SIGINT, &ignore, &commands.interrupt);
+	sigaction(SIGQUIT, &ignore, &commands.quit);
+}
+
+static void commands_end(void)
+{
+	if (--commands.running)
+		return;
+	sigaction(SIGINT, &commands.interrupt, NULL);
+	sigaction(SIGQUIT, &commands.quit, NULL);
+}
+
 static int command_run(const char *command)
 {
-	struct sigaction ignore = { .sa_handler = SIG_IGN }, interrupt, quit;
 	char *argv[] = { (char *)"sh", (char *)"-c", (char *)command, NULL };
 	posix_spawnattr_t attributes;
 	sigset_t block, before, defaults;
@@ -321,12 +382,11 @@ static int command_run(const char *command)
 	sigemptyset(&block);
 	sigaddset(&block, SIGCHLD);
 	sigemptyset(&defaults);
-	sigaction(SIGINT, &ignore, &interrupt);
-	sigaction(SIGQUIT, &ignore, &quit);
+	commands_begin();
 	pthread_sigmask(SIG_BLOCK, &block, &before);
-	if (interrupt.sa_handler != SIG_IGN)
+	if (commands.interrupt.sa_handler != SIG_IGN)
 		sigaddset(&defaults, SIGINT);
-	if (quit.sa_handler != SIG_IGN)
+	if (commands.quit.sa_handler != SIG_IGN)
 		sigaddset(&defaults, SIGQUIT);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setsigmask(&attributes, &before);
@@ -335,8 +395,7 @@ static int command_run(const char *command)
 	if (posix_spawn(&pid, "/bin/sh", NULL, &attributes, argv, environ) == 0)
 		status = command_wait(pid);
 	posix_spawnattr_destroy(&attributes);
-	sigaction(SIGINT, &interrupt, NULL);
-	sigaction(SIGQUIT, &quit, NULL);
+	commands_end();
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return status;
 }
@@ -406,6 +465,3 @@ WRAPPER int setresuid(uid_t r, uid_t e, uid_t s) { ON_NATIVE_BLOCK(real(setresui
 WRAPPER int setresgid(gid_t r, gid_t e, gid_t s) { ON_NATIVE_BLOCK(real(setresgid)(r, e, s)); }
 WRAPPER int setgroups(size_t n, const gid_t *list) { ON_NATIVE_BLOCK(real(setgroups)(n, list)); }
 WRAPPER int initgroups(const char *user, gid_t group) { ON_NATIVE_BLOCK(real(initgroups)(user, group)); }
-
-/* For vfork_entry.S, which cannot know the layout of struct shim. */
-__attribute__((visibility("hidden"))) int *green__in_vfork_child = &shim.in_vfork_child;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "hub/descriptor.h"
+#include "hub/worker.h"
 #include "net/io.h"
 #include "shim.h"
 
@@ -170,6 +171,34 @@ WRAPPER int _IO_getc(FILE *file)
 WRAPPER int getchar(void)
 {
 	return fgetc(stdin);
+}
+
+/* --- flushing everything takes every stream's lock, and one may be held by a thread that waits for input --- */
+
+struct flush {
+	int error;
+};
+
+static long flush_run(void *arg)
+{
+	struct flush *flush = arg;
+	int result = real(fflush)(NULL);
+
+	flush->error = errno;
+	return result;
+}
+
+WRAPPER int fflush(FILE *file)
+{
+	struct flush flush = { 0 };
+	struct hub *hub = file ? NULL : shim_hub();
+	long result;
+
+	if (!hub || green__work(hub, flush_run, &flush, &result))
+		return real(fflush)(file);
+	if (result)
+		errno = flush.error;
+	return (int)result;
 }
 
 /* --- lines of any length --- */

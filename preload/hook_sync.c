@@ -369,34 +369,52 @@ WRAPPER int sem_post(sem_t *semaphore)
 
 /* --- barrier --- */
 
-/* How many a barrier waits for, and whether other processes do: the third and fourth word of libc's. */
-static unsigned barrier_size(const pthread_barrier_t *barrier)
+/*
+ * libc's barrier is five words of its eight; the rest is free for ours.  There is
+ * no static initialiser, so init is where they begin.
+ */
+struct barrier {
+	unsigned in, round, size, shared, out;
+	unsigned waiting;    /* greenlets that have arrived in this generation */
+	unsigned generation; /* how often the barrier has opened */
+};
+
+_Static_assert(sizeof(struct barrier) <= sizeof(pthread_barrier_t), "our words fit into libc's object");
+
+WRAPPER int pthread_barrier_init(pthread_barrier_t *object, const pthread_barrierattr_t *attributes, unsigned size)
 {
-	return ((const unsigned *)(const void *)barrier)[2];
+	struct barrier *barrier = (struct barrier *)(void *)object;
+	int error = real(pthread_barrier_init)(object, attributes, size);
+
+	if (!error)
+		barrier->waiting = barrier->generation = 0;
+	return error;
 }
 
-WRAPPER int pthread_barrier_wait(pthread_barrier_t *barrier)
+WRAPPER int pthread_barrier_wait(pthread_barrier_t *object)
 {
-	struct parked parked;
+	struct barrier *barrier = (struct barrier *)(void *)object;
+	unsigned generation = barrier->generation;
 
-	if (!shim_hub() || ((const unsigned *)(const void *)barrier)[3])
-		return real(pthread_barrier_wait)(barrier);
-	if (parking_count(barrier) + 1 >= barrier_size(barrier)) {
+	if (!shim_hub() || barrier->shared)
+		return real(pthread_barrier_wait)(object);
+	if (++barrier->waiting >= barrier->size) {
+		barrier->waiting = 0;
+		barrier->generation++;
 		parking_wake(barrier, UINT_MAX, PARKING_ALL);
 		return PTHREAD_BARRIER_SERIAL_THREAD;
 	}
-	parking_enter(&parked, barrier, WAIT_INTERRUPTIBLE);
-	/* Only the wake ends the wait; a signal's handler runs between. */
-	while (parking_wait(&parked, CLOCK_NEVER) == -EINTR) {
-		bool taken = list_empty(&parked.link);
+	/* Signals' handlers run between, however long they take; only the opening counts. */
+	while (barrier->generation == generation) {
+		struct parked parked;
+		int error;
 
-		parking_leave(&parked);
-		shim_interrupted(true, false);
-		if (taken)
-			return 0;
 		parking_enter(&parked, barrier, WAIT_INTERRUPTIBLE);
+		error = parking_wait(&parked, CLOCK_NEVER);
+		parking_leave(&parked);
+		if (error == -EINTR)
+			shim_interrupted(true, false);
 	}
-	parking_leave(&parked);
 	return 0;
 }
 

@@ -133,6 +133,7 @@ unsigned parking_move(const void *from, const void *to, unsigned count)
 	struct bucket *target = bucket_of(to);
 	unsigned moved = 0;
 
+	critical_enter(green__current->flow);
 	while (moved < count) {
 		struct parked *parked;
 
@@ -151,19 +152,8 @@ unsigned parking_move(const void *from, const void *to, unsigned count)
 		spinlock_unlock(&target->lock);
 		moved++;
 	}
+	critical_leave(green__current->flow);
 	return moved;
-}
-
-unsigned parking_count(const void *address)
-{
-	struct bucket *bucket = bucket_of(address);
-	unsigned count = 0;
-
-	bucket_lock(bucket);
-	list_for_each(node, &bucket->parked)
-		count += container_of(node, struct parked, link)->address == address;
-	spinlock_unlock(&bucket->lock);
-	return count;
 }
 
 void parking_after_fork(void)

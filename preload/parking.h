@@ -34,9 +34,6 @@ unsigned parking_wake(const void *address, unsigned count, uint32_t bits);
 /* parking_move - let at most COUNT of those under FROM wait under TO; how many */
 unsigned parking_move(const void *from, const void *to, unsigned count);
 
-/* parking_count - how many wait under ADDRESS */
-unsigned parking_count(const void *address);
-
 /* parking_after_fork - in the child nobody waits */
 void parking_after_fork(void);
 

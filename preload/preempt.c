@@ -24,10 +24,13 @@
 #include "signals.h"
 
 #define TICK (2 * NS_PER_MS)
+#define AGAIN (100 * INT64_C(1000)) /* after a tick that came at a bad moment, by the wall clock */
 
 enum {
 	TICK_SIGNAL = 62, /* a real-time signal that hardly anybody uses, taken only if nobody does */
 	RANGES_MAX = 16,
+	AGAIN_MAX = 64,   /* tries before the next regular tick has to do */
+	LEAF_BYTES = 512, /* how far a string function reaches; its neighbours are of its kind */
 };
 
 struct range {
@@ -37,8 +40,12 @@ struct range {
 /* Where a thread must not be interrupted. */
 static struct range ranges[RANGES_MAX];
 static size_t range_count;
-static timer_t timer;
+static int timer, again_timer;
 static int signal_number;
+static unsigned tries;
+
+/* Functions of libc that hold no lock and may run long. */
+static uintptr_t leaves[8];
 
 static bool library_left_alone(const char *name)
 {
@@ -69,8 +76,20 @@ static int note_ranges(struct dl_phdr_info *info, size_t size, void *unused)
 	return 0;
 }
 
+static void note_leaves(void)
+{
+	static const char *const names[] = { "memset", "memcpy", "memmove", "memcmp", "memchr", "strlen", "strcmp", "strchr" };
+
+	for (size_t i = 0; i < ARRAY_LENGTH(leaves); i++)
+		leaves[i] = (uintptr_t)dlsym(RTLD_DEFAULT, names[i]);
+}
+
 static bool left_alone(uintptr_t pc)
 {
+	for (size_t i = 0; i < ARRAY_LENGTH(leaves); i++) {
+		if (pc - leaves[i] < LEAF_BYTES)
+			return false;
+	}
 	for (size_t i = 0; i < range_count; i++) {
 		if (pc >= ranges[i].start && pc < ranges[i].end)
 			return true;
@@ -88,14 +107,29 @@ static bool preemptible(uintptr_t pc)
 	return !left_alone(pc) && !thread_self()->files_held && !dl_inside();
 }
 
+/* Only for a thread that computes in libc: whoever is about to wait will give the carrier away by itself. */
+static void try_again(void)
+{
+	struct itimerspec once = { { 0, 0 }, { 0, AGAIN } };
+
+	if (!shim_greenlet() || green__current->flow->critical || tries++ >= AGAIN_MAX) {
+		tries = 0;
+		return;
+	}
+	sys_call(SYS_timer_settime, again_timer, 0, &once, NULL);
+}
+
 static void on_tick(int number, siginfo_t *info, void *context)
 {
 	ucontext_t *interrupted = context;
 
 	(void)number;
 	(void)info;
-	if (!preemptible((uintptr_t)interrupted->uc_mcontext.gregs[REG_RIP]))
+	if (!preemptible((uintptr_t)interrupted->uc_mcontext.gregs[REG_RIP])) {
+		try_again();
 		return;
+	}
+	tries = 0;
 	green__yield(shim.hub);
 	/* The mask that returning installs is the carrier's of now, not of then. */
 	signals_refresh_mask(&interrupted->uc_sigmask);
@@ -114,13 +148,12 @@ static bool timer_begin(void)
 {
 	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = signal_number };
 	struct itimerspec tick = { { 0, TICK }, { 0, TICK } };
-	int id;
 
 	event._sigev_un._tid = (pid_t)sys_call(SYS_gettid);
-	if (sys_call(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &event, &id))
+	if (sys_call(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &event, &timer) ||
+	    sys_call(SYS_timer_create, CLOCK_MONOTONIC, &event, &again_timer))
 		return false;
-	timer = (timer_t)(intptr_t)id;
-	return sys_call(SYS_timer_settime, id, 0, &tick, NULL) == 0;
+	return sys_call(SYS_timer_settime, timer, 0, &tick, NULL) == 0;
 }
 
 void preempt_birth(void)
@@ -131,6 +164,7 @@ void preempt_birth(void)
 		return;
 	dl_find_lock();
 	dl_iterate_phdr(note_ranges, NULL);
+	note_leaves();
 	sigemptyset(&action.sa_mask);
 	if (real(sigaction)(TICK_SIGNAL, &action, NULL))
 		return;
@@ -156,7 +190,8 @@ void preempt_stop(void)
 
 	if (!signal_number)
 		return;
-	sys_call(SYS_timer_delete, (int)(intptr_t)timer);
+	sys_call(SYS_timer_delete, timer);
+	sys_call(SYS_timer_delete, again_timer);
 	real(sigaction)(signal_number, &action, NULL);
 	signal_number = 0;
 }

@@ -388,8 +388,13 @@ uint64_t signals_kernel_mask_swap(void)
 {
 	uint64_t before = kernel_mask;
 
-	if (thread_self()->block && thread_self()->mask != before)
-		sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &thread_self()->mask, NULL, sizeof(before));
+	uint64_t own = thread_self()->mask;
+
+	/* A tick that is pending must not wait for the new program. */
+	if (preempt_signal())
+		own &= ~bit(preempt_signal());
+	if (thread_self()->block && own != before)
+		sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &own, NULL, sizeof(own));
 	return before;
 }
 

@@ -16,11 +16,14 @@
 vfork:
 	.cfi_startproc
 	endbr64
+	subq	$8, %rsp
+	.cfi_adjust_cfa_offset 8
+	call	vfork_prepare
+	addq	$8, %rsp
+	.cfi_adjust_cfa_offset -8
 	popq	%rdi
 	.cfi_adjust_cfa_offset -8
 	.cfi_register %rip, %rdi
-	movq	green__in_vfork_child(%rip), %rax
-	movl	$1, (%rax)
 	movl	$SYS_VFORK, %eax
 	syscall
 	pushq	%rdi

@@ -81,7 +81,7 @@ static void *worker_main(void *unused)
 /* libc's own two signals, 32 and 33, must reach every thread: a change of user ids waits for the answer. */
 #define ALL_BUT_LIBC_SIGNALS (~(UINT64_C(3) << 31))
 
-static int worker_create(void)
+int green__helper_create(void *(*function)(void *), void *arg)
 {
 	uint64_t all = ALL_BUT_LIBC_SIGNALS, old;
 	int error;
@@ -89,8 +89,15 @@ static int worker_create(void)
 	if (green__fault_injected())
 		return EAGAIN;
 	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
-	error = green__thread_create(worker_main, NULL);
+	error = green__thread_create(function, arg);
 	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
+	return error;
+}
+
+static int worker_create(void)
+{
+	int error = green__helper_create(worker_main, NULL);
+
 	if (!error)
 		__atomic_add_fetch(&pool.count, 1, __ATOMIC_RELAXED);
 	return error;

@@ -20,6 +20,9 @@ enum { WORKERS_MAX = 4 };
  */
 int green__work(struct hub *hub, long (*function)(void *), void *arg, long *result);
 
+/* green__helper_create - one more kernel thread, with all signals blocked that may be; 0 or an errno value */
+int green__helper_create(void *(*function)(void *), void *arg);
+
 /* green__workers - how many exist now */
 unsigned green__workers(void);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
@@ -30,7 +31,7 @@ enum {
 	SLAB_STACKS_MAX = 256,
 	COLOURS = 16,     /* tops of stacks start on this many different cache lines */
 	COLOUR_STEP = 64,
-	KEEP_DIRTY = 256, /* free stacks of a class that keep their pages; the others give them back */
+	KEEP_DIRTY = 16,  /* free stacks of a class that keep their pages; the others give them back */
 	CLASSES_MAX = 256,
 };
 
@@ -108,9 +109,18 @@ static struct slab *slab_map(size_t slot, unsigned count)
 	return slab;
 }
 
+/* Where the process may have little address space, nothing is taken in advance. */
+static bool address_space_limited(void)
+{
+	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+
+	sys_call(SYS_prlimit64, 0, RLIMIT_AS, NULL, &limit);
+	return limit.rlim_cur != RLIM_INFINITY;
+}
+
 static struct slab *slab_create(size_t slot)
 {
-	size_t count = SLAB_BYTES / slot;
+	size_t count = address_space_limited() ? 1 : SLAB_BYTES / slot;
 	struct slab *slab;
 
 	if (count < 1)

@@ -28,7 +28,6 @@ STDIO = "formatted input and all output of stdio wait inside libc, where they ho
 NOT_YET = {
     "stdio_threads.ways_to_get": STDIO,
     "stdio_threads.slow_reader": STDIO,
-    "hog.ticker_and_calls": "a thread that stays in libc is seldom met where a switch is safe, so it may hold on too long",
     "dynamic.by_name": "dlsym on libc's own handle finds libc's read, not ours",
     "foreign.message_queue": "message queues wait in the kernel, where they hold up the carrier",
 }
