@@ -60,7 +60,10 @@ void dl_find_lock(void)
 
 int dl_inside(void)
 {
-	return load_lock && load_lock->__data.__owner == *tls_tid((uintptr_t)pthread_self());
+	int tid = *tls_tid((uintptr_t)pthread_self());
+
+	/* Its neighbour is held while dl_iterate_phdr calls back. */
+	return load_lock && (load_lock[0].__data.__owner == tid || load_lock[1].__data.__owner == tid);
 }
 
 static void wait_outside(void)

@@ -145,7 +145,7 @@ static long epoll_until(int fd, struct epoll_event *events, int count, int64_t d
 
 	for (;;) {
 		hub->flow->stats->io_calls++;
-		result = sys_call(SYS_epoll_pwait, fd, events, count, 0, NULL, 8);
+		result = sys_look(SYS_epoll_pwait, fd, events, count, 0, NULL, 8);
 		if (result || deadline == 0 || (deadline != CLOCK_NEVER && clock_now() >= deadline))
 			break;
 		result = green__fd_wait(hub, fd, EPOLLIN, deadline, WAIT_INTERRUPTIBLE);

@@ -44,7 +44,7 @@ static int timer, again_timer;
 static int signal_number;
 static unsigned tries;
 
-/* Functions of libc that hold no lock and may run long. */
+/* Functions of libc that may run long and push nothing, so that their caller is on top of the stack. */
 static uintptr_t leaves[8];
 
 static bool library_left_alone(const char *name)
@@ -84,12 +84,17 @@ static void note_leaves(void)
 		leaves[i] = (uintptr_t)dlsym(RTLD_DEFAULT, names[i]);
 }
 
-static bool left_alone(uintptr_t pc)
+static bool is_leaf(uintptr_t pc)
 {
 	for (size_t i = 0; i < ARRAY_LENGTH(leaves); i++) {
 		if (pc - leaves[i] < LEAF_BYTES)
-			return false;
+			return true;
 	}
+	return false;
+}
+
+static bool left_alone(uintptr_t pc)
+{
 	for (size_t i = 0; i < range_count; i++) {
 		if (pc >= ranges[i].start && pc < ranges[i].end)
 			return true;
@@ -97,14 +102,26 @@ static bool left_alone(uintptr_t pc)
 	return false;
 }
 
-/* True if the current thread may be suspended at PC: shim_hub answers for the signal stack and a vfork child. */
-static bool preemptible(uintptr_t pc)
+/* The return address on top of STACK, 0 if what lies there is none; the look-up takes no lock. */
+static uintptr_t caller_of_leaf(const uintptr_t *stack)
+{
+	struct dl_find_object object;
+
+	return _dl_find_object((void *)*stack, &object) == 0 ? *stack : 0;
+}
+
+/* True if the current thread may be suspended with REGISTERS: shim_hub answers for the signal stack and a vfork child. */
+static bool preemptible(const greg_t *registers)
 {
 	struct greenlet *self = green__current;
+	uintptr_t pc = (uintptr_t)registers[REG_RIP];
 
 	if (!shim_greenlet() || !shim_hub() || self->flow->critical || self->kind == GREENLET_HUB)
 		return false;
-	return !left_alone(pc) && !thread_self()->files_held && !dl_inside();
+	/* malloc copies while it holds its lock, so of a string function the caller decides. */
+	if (is_leaf(pc))
+		pc = caller_of_leaf((const uintptr_t *)registers[REG_RSP]);
+	return pc && !left_alone(pc) && !thread_self()->files_held && !dl_inside();
 }
 
 /* Only for a thread that computes in libc: whoever is about to wait will give the carrier away by itself. */
@@ -125,7 +142,7 @@ static void on_tick(int number, siginfo_t *info, void *context)
 
 	(void)number;
 	(void)info;
-	if (!preemptible((uintptr_t)interrupted->uc_mcontext.gregs[REG_RIP])) {
+	if (!preemptible(interrupted->uc_mcontext.gregs)) {
 		try_again();
 		return;
 	}

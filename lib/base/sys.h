@@ -55,6 +55,21 @@ static inline long sys_call6(long number, long a, long b, long c, long d, long e
 /* sys_call(SYS_x, up to six arguments) - the kernel's own answer: a result, or -errno */
 #define sys_call(...) sys_pick7(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
 
+/*
+ * sys_look - as sys_call, for a poll or select that only looks
+ *
+ * A signal that is pending ends even those with EINTR; having looked is all that
+ * was wanted, so they look again.
+ */
+#define sys_look(...) \
+	__extension__({ \
+		long look_result; \
+		do { \
+			look_result = sys_call(__VA_ARGS__); \
+		} while (look_result == -EINTR); \
+		look_result; \
+	})
+
 static inline bool sys_failed(long result)
 {
 	return (unsigned long)result >= (unsigned long)-4095;

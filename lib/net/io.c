@@ -71,7 +71,7 @@ bool green__io_ready(int fd, short events)
 	struct timespec zero = { 0, 0 };
 
 	green__current->flow->stats->io_calls++;
-	return sys_call(SYS_ppoll, &pollfd, 1, &zero, NULL, 8) > 0;
+	return sys_look(SYS_ppoll, &pollfd, 1, &zero, NULL, 8) > 0;
 }
 
 int green__iov_window(const struct iovec *vector, int count, size_t done, struct iovec *out, int room)

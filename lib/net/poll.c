@@ -24,7 +24,7 @@ static long poll_now(struct pollfd *fds, nfds_t count)
 	struct timespec zero = { 0, 0 };
 
 	green__current->flow->stats->io_calls++;
-	return sys_call(SYS_ppoll, fds, count, &zero, NULL, 8);
+	return sys_look(SYS_ppoll, fds, count, &zero, NULL, 8);
 }
 
 /* The registration of a known descriptor has no bits for the old names, which always come with the new ones. */
@@ -185,7 +185,7 @@ static long select_now(struct selection *selection)
 			memcpy(selection->sets[i], (char *)selection->asked + i * bytes, bytes);
 	}
 	green__current->flow->stats->io_calls++;
-	return sys_call(SYS_pselect6, selection->count, selection->sets[0], selection->sets[1], selection->sets[2], &zero, NULL);
+	return sys_look(SYS_pselect6, selection->count, selection->sets[0], selection->sets[1], selection->sets[2], &zero, NULL);
 }
 
 long green__select(int count, fd_set *read, fd_set *write, fd_set *except, int64_t deadline)
