@@ -4,14 +4,14 @@
  *
  * CPython and Ruby count on it: a thread that waits for the interpreter's lock
  * wakes after a few milliseconds and asks for it, and for that it has to run.  The
- * timer counts the carrier's own CPU time, so a carrier that sleeps is never
- * disturbed, and no blocking call ever ends early by a tick.
+ * timer counts the carrier's own CPU time, so a carrier that sleeps does not tick.
  *
  * The switch happens inside the signal handler, with the signal's frame on the
  * thread's own stack.  That is safe only where the thread holds no lock of libc's
  * and changes nothing of ours, which the interrupted instruction tells: code of
- * libc, ld.so, the vDSO, libgcc and our own is left alone, and asked again at the
- * next tick.
+ * libc, ld.so, the vDSO, libgcc and our own is left alone, and asked again after a
+ * moment of the wall clock.  A call that begins to wait in the kernel within that
+ * moment, and that no wrapper of ours covers, may end with EINTR.
  */
 #include "preempt.h"
 

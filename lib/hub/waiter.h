@@ -53,12 +53,6 @@ void green__interrupt(struct greenlet *greenlet);
  */
 bool green__interrupted(bool restartable);
 
-/* green__waiting - true while the current thread is a greenlet that may park: not the hub, not without a hub */
-static inline struct hub *green__may_park(void)
-{
-	return green__current ? green__current->flow->hub : NULL;
-}
-
 #pragma GCC visibility pop
 
 #endif
