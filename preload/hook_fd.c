@@ -12,7 +12,7 @@
 #include "green/io.h"
 #include "hub/descriptor.h"
 #include "hub/fd.h"
-#include "hub/worker.h"
+#include "migrate.h"
 #include "shim.h"
 
 static bool hub_owns(int fd)
@@ -119,6 +119,18 @@ WRAPPER int dup3(int old, int new, int flags)
 	return duplicated(old, real(dup3)(old, new, flags));
 }
 
+/* Tried without waiting first. */
+static int wait_for_lock(int fd, int command, long argument)
+{
+	long result;
+
+	shim_cancellation_point();
+	result = sys_call(SYS_fcntl, fd, command == F_SETLKW ? F_SETLK : F_OFD_SETLK, argument);
+	if (result != -EAGAIN && result != -EACCES)
+		return (int)sys_result(result);
+	return MIGRATED(real(fcntl64)(fd, command, argument));
+}
+
 /* fcntl's third argument is passed as a word, whatever the command makes of it. */
 static int do_fcntl(int fd, int command, long argument)
 {
@@ -126,6 +138,8 @@ static int do_fcntl(int fd, int command, long argument)
 
 	if (hub_owns(fd))
 		return (int)sys_result(-EBADF);
+	if (command == F_SETLKW || command == F_OFD_SETLKW)
+		return wait_for_lock(fd, command, argument);
 	result = (int)sys_result(sys_call(SYS_fcntl, fd, command, argument));
 	if (result < 0)
 		return result;
@@ -258,20 +272,7 @@ WRAPPER int inotify_init(void)
 
 /* --- open: the mode is there only if a file may be made --- */
 
-struct open_call {
-	int directory, flags;
-	const char *path;
-	mode_t mode;
-};
-
-static long open_run(void *arg)
-{
-	struct open_call *call = arg;
-
-	return sys_call(SYS_openat, call->directory, call->path, call->flags, call->mode);
-}
-
-/* Opening a FIFO waits for the other end, so a helper thread does it. */
+/* Opening a FIFO waits for the other end. */
 static bool waits_for_peer(int directory, const char *path, int flags)
 {
 	struct stat status;
@@ -283,15 +284,14 @@ static bool waits_for_peer(int directory, const char *path, int flags)
 
 static int do_openat(int directory, const char *path, int flags, mode_t mode)
 {
-	struct open_call call = { directory, flags, path, mode };
-	long result;
+	int result;
 
 	shim_cancellation_point();
-	if (!waits_for_peer(directory, path, flags) || green__work(shim.hub, open_run, &call, &result))
-		result = real(openat64)(directory, path, flags, mode);
+	if (waits_for_peer(directory, path, flags))
+		result = MIGRATED(real(openat64)(directory, path, flags, mode));
 	else
-		result = sys_result(result);
-	return made((int)result, DESCRIPTOR_UNCLASSIFIED, flags & O_NONBLOCK);
+		result = real(openat64)(directory, path, flags, mode);
+	return made(result, DESCRIPTOR_UNCLASSIFIED, flags & O_NONBLOCK);
 }
 
 #define OPEN_MODE(mode) \
@@ -352,32 +352,12 @@ WRAPPER int fclose(FILE *file)
 	return real(fclose)(file);
 }
 
-struct pclose_call {
-	FILE *file;
-	int error;
-};
-
-static long pclose_run(void *arg)
-{
-	struct pclose_call *call = arg;
-	int result = real(pclose)(call->file);
-
-	call->error = errno;
-	return result;
-}
-
-/* pclose waits for the command's end, which a helper thread does. */
+/* libc waits for the command's end inside itself. */
 WRAPPER int pclose(FILE *file)
 {
-	struct pclose_call call = { file, 0 };
 	int fd = file ? fileno(file) : -1;
-	long result;
 
 	if (fd >= 0)
 		closing(fd);
-	if (!shim_hub() || green__work(shim.hub, pclose_run, &call, &result))
-		return real(pclose)(file);
-	if (result < 0)
-		errno = call.error;
-	return (int)result;
+	return MIGRATED(real(pclose)(file));
 }

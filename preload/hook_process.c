@@ -9,8 +9,10 @@
 #include "base/spinlock.h"
 #include "hub/descriptor.h"
 #include "hub/fd.h"
+#include "hub/helper.h"
 #include "hub/task.h"
 #include "hub/worker.h"
+#include "migrate.h"
 #include "parking.h"
 #include "preempt.h"
 #include "process.h"
@@ -39,6 +41,7 @@ static void in_child(void)
 	watcher.wanted = 0;
 	parking_after_fork();
 	threads_after_fork();
+	migrate_after_fork();
 	preempt_after_fork();
 	signals_after_fork();
 	shim.stats->carriers = 1;
@@ -67,6 +70,7 @@ WRAPPER pid_t _Fork(void)
 		return pid;
 	green__descriptors_forked();
 	green__workers_after_fork();
+	green__helpers_after_fork();
 	if (shim.hub && shim_greenlet())
 		green__hub_after_fork(shim.hub);
 	in_child();
@@ -181,14 +185,14 @@ WRAPPER int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_act
 			const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
 	green__descriptors_forked();
-	WITH_OWN_MASK(real(posix_spawn)(pid, path, actions, attributes, argv, envp));
+	return MIGRATED(real(posix_spawn)(pid, path, actions, attributes, argv, envp));
 }
 
 WRAPPER int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
 			 const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
 	green__descriptors_forked();
-	WITH_OWN_MASK(real(posix_spawnp)(pid, file, actions, attributes, argv, envp));
+	return MIGRATED(real(posix_spawnp)(pid, file, actions, attributes, argv, envp));
 }
 
 /* --- wait --- */
@@ -334,78 +338,11 @@ WRAPPER int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 	return (int)sys_result(waitid_green(type, id, info, options));
 }
 
-/* --- system: libc's own waits inside libc --- */
-
-static int command_wait(pid_t pid)
-{
-	int status;
-
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return -1;
-	}
-	return status;
-}
-
-/* As POSIX says: the caller ignores SIGINT and SIGQUIT and blocks SIGCHLD while the command runs; the command does not. */
-static struct {
-	unsigned running; /* commands at this moment; the first one saves the actions, the last one restores them */
-	struct sigaction interrupt, quit;
-} commands;
-
-static void commands_begin(void)
-{
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
-
-	if (commands.running++)
-		return;
-	sigaction(SIGINT, &ignore, &commands.interrupt);
-	sigaction(SIGQUIT, &ignore, &commands.quit);
-}
-
-static void commands_end(void)
-{
-	if (--commands.running)
-		return;
-	sigaction(SIGINT, &commands.interrupt, NULL);
-	sigaction(SIGQUIT, &commands.quit, NULL);
-}
-
-static int command_run(const char *command)
-{
-	char *argv[] = { (char *)"sh", (char *)"-c", (char *)command, NULL };
-	posix_spawnattr_t attributes;
-	sigset_t block, before, defaults;
-	int status = -1;
-	pid_t pid;
-
-	sigemptyset(&block);
-	sigaddset(&block, SIGCHLD);
-	sigemptyset(&defaults);
-	commands_begin();
-	pthread_sigmask(SIG_BLOCK, &block, &before);
-	if (commands.interrupt.sa_handler != SIG_IGN)
-		sigaddset(&defaults, SIGINT);
-	if (commands.quit.sa_handler != SIG_IGN)
-		sigaddset(&defaults, SIGQUIT);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setsigmask(&attributes, &before);
-	posix_spawnattr_setsigdefault(&attributes, &defaults);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-	if (posix_spawn(&pid, "/bin/sh", NULL, &attributes, argv, environ) == 0)
-		status = command_wait(pid);
-	posix_spawnattr_destroy(&attributes);
-	commands_end();
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return status;
-}
+/* --- system: libc waits inside itself --- */
 
 WRAPPER int system(const char *command)
 {
-	if (!shim_hub() || !command)
-		return real(system)(command);
-	shim_cancellation_point();
-	return command_run(command);
+	return command ? MIGRATED(real(system)(command)) : real(system)(command);
 }
 
 /* --- user ids: libc tells all threads, by their real ids, so it must run on the carrier's own block --- */

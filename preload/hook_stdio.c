@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "hub/descriptor.h"
-#include "hub/worker.h"
+#include "migrate.h"
 #include "net/io.h"
 #include "shim.h"
 
@@ -175,30 +175,9 @@ WRAPPER int getchar(void)
 
 /* --- flushing everything takes every stream's lock, and one may be held by a thread that waits for input --- */
 
-struct flush {
-	int error;
-};
-
-static long flush_run(void *arg)
-{
-	struct flush *flush = arg;
-	int result = real(fflush)(NULL);
-
-	flush->error = errno;
-	return result;
-}
-
 WRAPPER int fflush(FILE *file)
 {
-	struct flush flush = { 0 };
-	struct hub *hub = file ? NULL : shim_hub();
-	long result;
-
-	if (!hub || green__work(hub, flush_run, &flush, &result))
-		return real(fflush)(file);
-	if (result)
-		errno = flush.error;
-	return (int)result;
+	return file ? real(fflush)(file) : MIGRATED(real(fflush)(file));
 }
 
 /* --- lines of any length --- */

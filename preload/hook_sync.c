@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hub/task.h"
+#include "migrate.h"
 #include "parking.h"
 #include "shim.h"
 #include "thread.h"
@@ -13,6 +14,7 @@
 /* Bits of libc's own objects, fixed by its ABI (bits/thread-shared-types.h). */
 enum {
 	MUTEX_TYPE_MASK = 3,
+	MUTEX_INHERIT_BIT = 32,
 	MUTEX_SHARED_BIT = 128,
 	COND_SHARED_BIT = 1,
 	COND_MONOTONIC_BIT = 2,
@@ -21,12 +23,15 @@ enum {
 
 #define SPURIOUS_INTERVAL (1 * NS_PER_MS)
 
+/* What a foreign thread does between two tries of a lock that the kernel cannot wait for. */
+#define FOREIGN_PAUSE (200 * INT64_C(1000))
+
 static int own_tid(void)
 {
 	return *tls_tid((uintptr_t)pthread_self());
 }
 
-/* A foreign thread may release inside libc what it took here, so from now on parked locks are looked at again. */
+/* A foreign thread releases a mutex inside libc, unseen, so from now on parked locks are looked at again. */
 static void note_foreign(void)
 {
 	if (!green__current && shim.hub)
@@ -56,6 +61,16 @@ static bool mutex_is_own(pthread_mutex_t *mutex)
 	return (mutex->__data.__kind & MUTEX_TYPE_MASK) == PTHREAD_MUTEX_ERRORCHECK && mutex->__data.__owner == own_tid();
 }
 
+/*
+ * Processes wait for each other in the kernel, so a thread waits there too.  Not for
+ * a lock that lends priority: the kernel looks for the owner by its id, and a green
+ * pthread's is none of the kernel's.
+ */
+static bool mutex_waits_in_kernel(const pthread_mutex_t *mutex)
+{
+	return (mutex->__data.__kind & (MUTEX_SHARED_BIT | MUTEX_INHERIT_BIT)) == MUTEX_SHARED_BIT;
+}
+
 static int mutex_lock_until(pthread_mutex_t *mutex, int64_t deadline)
 {
 	struct lock_call call = {
@@ -69,16 +84,31 @@ static int mutex_lock_until(pthread_mutex_t *mutex, int64_t deadline)
 	return mutex_is_own(mutex) ? EDEADLK : parking_lock(&call);
 }
 
+/* For a thread that is not green. */
+static int mutex_lock_plain(pthread_mutex_t *mutex)
+{
+	struct timespec pause = { 0, FOREIGN_PAUSE };
+	int result;
+
+	if (!shim.hub || !(mutex->__data.__kind & MUTEX_INHERIT_BIT))
+		return real(pthread_mutex_lock)(mutex);
+	while ((result = mutex_attempt(mutex)) == EBUSY && !mutex_is_own(mutex))
+		sys_call(SYS_nanosleep, &pause, NULL);
+	return result == EBUSY ? EDEADLK : result;
+}
+
 WRAPPER int pthread_mutex_lock(pthread_mutex_t *mutex)
 {
 	int result;
 
-	if (!shim_hub()) {
-		note_foreign();
-		return real(pthread_mutex_lock)(mutex);
-	}
+	if (!shim_hub())
+		return mutex_lock_plain(mutex);
 	result = mutex_attempt(mutex);
-	return likely(result != EBUSY) ? result : mutex_lock_until(mutex, CLOCK_NEVER);
+	if (likely(result != EBUSY))
+		return result;
+	if (mutex_waits_in_kernel(mutex))
+		return MIGRATED_OR(real(pthread_mutex_lock)(mutex), mutex_lock_until(mutex, CLOCK_NEVER));
+	return mutex_lock_until(mutex, CLOCK_NEVER);
 }
 
 static int mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *abstime)
@@ -89,7 +119,11 @@ static int mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct
 	if (result != EBUSY)
 		return result;
 	result = deadline_of(clock, abstime, &deadline);
-	return result ? result : mutex_lock_until(mutex, deadline);
+	if (result)
+		return result;
+	if (mutex_waits_in_kernel(mutex))
+		return MIGRATED_OR(real(pthread_mutex_clocklock)(mutex, clock, abstime), mutex_lock_until(mutex, deadline));
+	return mutex_lock_until(mutex, deadline);
 }
 
 WRAPPER int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *abstime)
@@ -120,13 +154,25 @@ ALIAS(__pthread_mutex_unlock, pthread_mutex_unlock);
 
 /* --- condition variable --- */
 
+static bool cond_shared(const pthread_cond_t *cond)
+{
+	return cond->__data.__wrefs & COND_SHARED_BIT;
+}
+
+/* Whoever waits for a shared one waits in the kernel, where libc unlocks the mutex unseen. */
+static void cond_note_unlock(const pthread_mutex_t *mutex)
+{
+	if (!mutex_waits_in_kernel(mutex))
+		shim.foreign = true;
+}
+
 /*
- * Another process's signal cannot reach the lot.  POSIX lets a wait end for no
- * reason, so a shared one does, every millisecond, and the caller looks itself.
+ * Without a helper another process's signal cannot reach the lot.  POSIX lets a wait
+ * end for no reason, so a shared one does, every millisecond, and the caller looks itself.
  */
 static int cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline)
 {
-	bool shared = cond->__data.__wrefs & COND_SHARED_BIT;
+	bool shared = cond_shared(cond);
 	int64_t soon = shared ? clock_after(SPURIOUS_INTERVAL) : CLOCK_NEVER;
 	struct parked parked;
 	int result, error, relock;
@@ -155,6 +201,10 @@ WRAPPER int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 		note_foreign();
 		return real(pthread_cond_wait)(cond, mutex);
 	}
+	if (cond_shared(cond)) {
+		cond_note_unlock(mutex);
+		return MIGRATED_OR(real(pthread_cond_wait)(cond, mutex), cond_wait_until(cond, mutex, CLOCK_NEVER));
+	}
 	return cond_wait_until(cond, mutex, CLOCK_NEVER);
 }
 
@@ -163,7 +213,13 @@ static int cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_
 	int64_t deadline;
 	int error = deadline_of(clock, abstime, &deadline);
 
-	return error ? error : cond_wait_until(cond, mutex, deadline);
+	if (error)
+		return error;
+	if (cond_shared(cond)) {
+		cond_note_unlock(mutex);
+		return MIGRATED_OR(real(pthread_cond_clockwait)(cond, mutex, clock, abstime), cond_wait_until(cond, mutex, deadline));
+	}
+	return cond_wait_until(cond, mutex, deadline);
 }
 
 WRAPPER int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *abstime)
@@ -223,55 +279,77 @@ static int rwlock_until(pthread_rwlock_t *lock, int (*attempt)(void *), int64_t 
 	return lock->__data.__cur_writer == own_tid() ? EDEADLK : parking_lock(&call);
 }
 
-static int rwlock_lock(pthread_rwlock_t *lock, int (*attempt)(void *))
-{
-	int result = attempt(lock);
+/* The two ways to hold a lock. */
+struct rwlock_way {
+	int (*attempt)(void *lock);
+	int (**wait)(pthread_rwlock_t *lock);
+	int (**wait_until)(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *abstime);
+};
 
-	return result != EBUSY ? result : rwlock_until(lock, attempt, CLOCK_NEVER);
+static const struct rwlock_way reading = {
+	read_attempt, &green__real_table.pthread_rwlock_rdlock, &green__real_table.pthread_rwlock_clockrdlock,
+};
+static const struct rwlock_way writing = {
+	write_attempt, &green__real_table.pthread_rwlock_wrlock, &green__real_table.pthread_rwlock_clockwrlock,
+};
+
+static int rwlock_lock(pthread_rwlock_t *lock, const struct rwlock_way *way)
+{
+	int result = way->attempt(lock);
+
+	if (result != EBUSY)
+		return result;
+	if (lock->__data.__shared)
+		return MIGRATED_OR((*way->wait)(lock), rwlock_until(lock, way->attempt, CLOCK_NEVER));
+	return rwlock_until(lock, way->attempt, CLOCK_NEVER);
 }
 
-static int rwlock_clocklock(pthread_rwlock_t *lock, int (*attempt)(void *), clockid_t clock, const struct timespec *abstime)
+static int rwlock_clocklock(pthread_rwlock_t *lock, const struct rwlock_way *way, clockid_t clock, const struct timespec *abstime)
 {
 	int64_t deadline;
-	int result = attempt(lock);
+	int result = way->attempt(lock);
 
 	if (result != EBUSY)
 		return result;
 	result = deadline_of(clock, abstime, &deadline);
-	return result ? result : rwlock_until(lock, attempt, deadline);
+	if (result)
+		return result;
+	if (lock->__data.__shared)
+		return MIGRATED_OR((*way->wait_until)(lock, clock, abstime), rwlock_until(lock, way->attempt, deadline));
+	return rwlock_until(lock, way->attempt, deadline);
 }
 
 WRAPPER int pthread_rwlock_rdlock(pthread_rwlock_t *lock)
 {
-	return shim_hub() ? rwlock_lock(lock, read_attempt) : real(pthread_rwlock_rdlock)(lock);
+	return shim_hub() ? rwlock_lock(lock, &reading) : real(pthread_rwlock_rdlock)(lock);
 }
 
 WRAPPER int pthread_rwlock_wrlock(pthread_rwlock_t *lock)
 {
-	return shim_hub() ? rwlock_lock(lock, write_attempt) : real(pthread_rwlock_wrlock)(lock);
+	return shim_hub() ? rwlock_lock(lock, &writing) : real(pthread_rwlock_wrlock)(lock);
 }
 
 WRAPPER int pthread_rwlock_timedrdlock(pthread_rwlock_t *lock, const struct timespec *abstime)
 {
-	return shim_hub() ? rwlock_clocklock(lock, read_attempt, CLOCK_REALTIME, abstime)
+	return shim_hub() ? rwlock_clocklock(lock, &reading, CLOCK_REALTIME, abstime)
 			  : real(pthread_rwlock_timedrdlock)(lock, abstime);
 }
 
 WRAPPER int pthread_rwlock_timedwrlock(pthread_rwlock_t *lock, const struct timespec *abstime)
 {
-	return shim_hub() ? rwlock_clocklock(lock, write_attempt, CLOCK_REALTIME, abstime)
+	return shim_hub() ? rwlock_clocklock(lock, &writing, CLOCK_REALTIME, abstime)
 			  : real(pthread_rwlock_timedwrlock)(lock, abstime);
 }
 
 WRAPPER int pthread_rwlock_clockrdlock(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *abstime)
 {
-	return shim_hub() ? rwlock_clocklock(lock, read_attempt, clock, abstime)
+	return shim_hub() ? rwlock_clocklock(lock, &reading, clock, abstime)
 			  : real(pthread_rwlock_clockrdlock)(lock, clock, abstime);
 }
 
 WRAPPER int pthread_rwlock_clockwrlock(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *abstime)
 {
-	return shim_hub() ? rwlock_clocklock(lock, write_attempt, clock, abstime)
+	return shim_hub() ? rwlock_clocklock(lock, &writing, clock, abstime)
 			  : real(pthread_rwlock_clockwrlock)(lock, clock, abstime);
 }
 
@@ -330,7 +408,11 @@ WRAPPER int sem_wait(sem_t *semaphore)
 	if (!shim_hub())
 		return real(sem_wait)(semaphore);
 	shim_cancellation_point();
-	return sem_attempt(semaphore) ? sem_wait_until(semaphore, CLOCK_NEVER) : 0;
+	if (sem_attempt(semaphore) == 0)
+		return 0;
+	if (sem_shared(semaphore))
+		return MIGRATED_OR(real(sem_wait)(semaphore), sem_wait_until(semaphore, CLOCK_NEVER));
+	return sem_wait_until(semaphore, CLOCK_NEVER);
 }
 
 static int sem_wait_clock(sem_t *semaphore, clockid_t clock, const struct timespec *abstime)
@@ -342,10 +424,13 @@ static int sem_wait_clock(sem_t *semaphore, clockid_t clock, const struct timesp
 	if (sem_attempt(semaphore) == 0)
 		return 0;
 	error = deadline_of(clock, abstime, &deadline);
-	if (!error)
-		return sem_wait_until(semaphore, deadline);
-	errno = error;
-	return -1;
+	if (error) {
+		errno = error;
+		return -1;
+	}
+	if (sem_shared(semaphore))
+		return MIGRATED_OR(real(sem_clockwait)(semaphore, clock, abstime), sem_wait_until(semaphore, deadline));
+	return sem_wait_until(semaphore, deadline);
 }
 
 WRAPPER int sem_timedwait(sem_t *semaphore, const struct timespec *abstime)
@@ -397,7 +482,7 @@ WRAPPER int pthread_barrier_wait(pthread_barrier_t *object)
 	unsigned generation = barrier->generation;
 
 	if (!shim_hub() || barrier->shared)
-		return real(pthread_barrier_wait)(object);
+		return MIGRATED(real(pthread_barrier_wait)(object));
 	if (++barrier->waiting >= barrier->size) {
 		barrier->waiting = 0;
 		barrier->generation++;

@@ -8,7 +8,7 @@
 #include <sys/auxv.h>
 
 #include "hub/task.h"
-#include "hub/worker.h"
+#include "migrate.h"
 #include "parking.h"
 #include "shim.h"
 #include "signals.h"
@@ -90,7 +90,7 @@ void threads_after_fork(void)
 	tls_after_fork();
 }
 
-static pid_t tid_next(void)
+pid_t thread_tid_next(void)
 {
 	if (++threads.last_tid > LAST_TID)
 		threads.last_tid = FIRST_TID;
@@ -235,7 +235,7 @@ static void thread_init(struct thread *thread, uintptr_t block, const struct wan
 static int thread_create(pthread_t *id, const struct wanted *wanted, void *(*routine)(void *), void *argument)
 {
 	struct stack *stack = wanted_stack(wanted);
-	uintptr_t block = stack ? tls_take(tid_next(), stack->low, stack->size) : 0;
+	uintptr_t block = stack ? tls_take(thread_tid_next(), stack->low, stack->size) : 0;
 	struct thread *thread;
 	struct greenlet *task;
 
@@ -339,30 +339,11 @@ static int join_until(struct thread *thread, void **result, int64_t deadline)
 	return 0;
 }
 
-struct real_join {
-	pthread_t id;
-	void **result;
-};
-
-static long join_real(void *arg)
-{
-	struct real_join *join = arg;
-
-	return real(pthread_join)(join->id, join->result);
-}
-
 WRAPPER int pthread_join(pthread_t id, void **result)
 {
 	struct thread *thread = shim.hub ? thread_of(id) : NULL;
-	struct hub *hub = shim_hub();
-	struct real_join join = { id, result };
-	long error;
 
-	if (thread)
-		return join_until(thread, result, CLOCK_NEVER);
-	if (hub && green__work(hub, join_real, &join, &error) == 0)
-		return (int)error;
-	return real(pthread_join)(id, result);
+	return thread ? join_until(thread, result, CLOCK_NEVER) : MIGRATED(real(pthread_join)(id, result));
 }
 
 WRAPPER int pthread_tryjoin_np(pthread_t id, void **result)
@@ -395,14 +376,14 @@ static int join_clock(pthread_t id, void **result, clockid_t clock, const struct
 WRAPPER int pthread_timedjoin_np(pthread_t id, void **result, const struct timespec *abstime)
 {
 	if (!shim.hub || !thread_of(id))
-		return real(pthread_timedjoin_np)(id, result, abstime);
+		return MIGRATED(real(pthread_timedjoin_np)(id, result, abstime));
 	return join_clock(id, result, CLOCK_REALTIME, abstime);
 }
 
 WRAPPER int pthread_clockjoin_np(pthread_t id, void **result, clockid_t clock, const struct timespec *abstime)
 {
 	if (!shim.hub || !thread_of(id))
-		return real(pthread_clockjoin_np)(id, result, clock, abstime);
+		return MIGRATED(real(pthread_clockjoin_np)(id, result, clock, abstime));
 	return join_clock(id, result, clock, abstime);
 }
 
@@ -499,6 +480,11 @@ WRAPPER int pthread_cancel(pthread_t id)
 	if (thread->ended)
 		return 0;
 	thread->cancel_requested = true;
+	if (thread->helper) {
+		real(pthread_cancel)(id);
+		migrate_cancel(thread);
+		return 0;
+	}
 	/* For one that may be cancelled anywhere libc would only signal its id, which no kernel thread has. */
 	tls_cancel_deferred(thread->block, true);
 	error = real(pthread_cancel)(id);

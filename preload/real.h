@@ -3,31 +3,47 @@
 #ifndef GREEN_PRELOAD_REAL_H
 #define GREEN_PRELOAD_REAL_H
 
+#include <aio.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <mqueue.h>
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <semaphore.h>
+#include <shadow.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
 #include <sys/select.h>
+#include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <syslog.h>
+#include <termios.h>
 #include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
 
+struct __res_state;
+extern int res_query(const char *name, int class, int type, unsigned char *answer, int size);
+extern int res_search(const char *name, int class, int type, unsigned char *answer, int size);
+extern int res_nquery(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int size);
+extern int res_nsearch(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int size);
 extern int __uflow(FILE *file);
 extern int __underflow(FILE *file);
+extern void __vsyslog_chk(int priority, int flag, const char *format, va_list arguments);
 
 /* Types come from libc's own declarations, so a signature cannot be typed wrongly. */
 struct real {

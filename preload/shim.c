@@ -14,6 +14,7 @@
 #include "base/size.h"
 #include "hub/task.h"
 #include "hub/worker.h"
+#include "migrate.h"
 #include "parking.h"
 #include "process.h"
 #include "signals.h"
@@ -224,6 +225,7 @@ bool shim_birth(void)
 	shim.hub = hub;
 	threads_birth();
 	threads.main->alternate = alternate;
+	migrate_birth();
 	signals_birth();
 	if (shim.verbose)
 		shim_say("process %ld has its hub: threads are green now", sys_call(SYS_getpid));

@@ -7,6 +7,7 @@
 #include <ucontext.h>
 
 #include "hub/waiter.h"
+#include "migrate.h"
 #include "preempt.h"
 #include "switch/overflow.h"
 
@@ -228,6 +229,8 @@ static void distribute(struct flow *flow)
 		int number = __builtin_ctzll(came) + 1;
 		struct thread *thread = choose(number, &infos[number]);
 
+		if (migrate_signal(thread, number, &infos[number]))
+			continue;
 		thread->pending |= bit(number);
 		if (thread->greenlet == green__current)
 			here = true;
@@ -275,6 +278,8 @@ int signals_send(struct thread *thread, int number)
 	if (!(taken & bit(number)))
 		return -(int)sys_call(SYS_kill, info.si_pid, number);
 	infos[number] = info;
+	if (migrate_signal(thread, number, &info))
+		return 0;
 	thread->pending |= bit(number);
 	if (thread != thread_self())
 		green__interrupt(thread->greenlet);

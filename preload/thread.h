@@ -32,6 +32,8 @@ struct thread {
 	uint64_t mask;             /* soft signal mask, bit N-1 for signal N */
 	uint64_t pending;          /* signals that are this thread's to handle */
 	unsigned handled;          /* how many handlers have run on it */
+	pid_t helper;              /* migrate.c: the kernel thread that carries it for one call, else 0 */
+	struct migration *migration;
 	stack_t alternate;         /* what it has told sigaltstack */
 	char name[16];             /* pthread_setname_np; empty: the process's */
 	cpu_set_t affinity;        /* what pthread_setaffinity_np asked for, if HAS_AFFINITY */
@@ -49,6 +51,9 @@ struct threads {
 
 extern struct threads threads __attribute__((visibility("hidden")));
 extern __thread struct thread green__thread GREEN_INITIAL_EXEC __attribute__((visibility("hidden")));
+
+/* thread_tid_next - an id for one more thread, above all that the kernel gives out */
+pid_t thread_tid_next(void);
 
 /* thread_self - the descriptor on the caller's TLS block, green or not */
 static inline struct thread *thread_self(void)

@@ -33,6 +33,8 @@ enum {
 	ROBUST_FUTEX_OFFSET = -32,
 	SPECIFIC_BLOCKS = 32,
 	CANCEL_TYPE_BIT = 2, /* of cancelhandling: asynchronous */
+	CANCELING_BIT = 4,   /* somebody has asked */
+	CANCELED_BIT = 8,    /* and the thread is to end by itself */
 	CHECK_STACK = 256 * 1024,
 };
 
@@ -77,6 +79,13 @@ void tls_cancel_deferred(uintptr_t block, bool deferred)
 		__atomic_and_fetch(word, ~CANCEL_TYPE_BIT, __ATOMIC_SEQ_CST);
 	else
 		__atomic_or_fetch(word, CANCEL_TYPE_BIT, __ATOMIC_SEQ_CST);
+}
+
+bool tls_cancel_unfinished(uintptr_t block)
+{
+	int word = __atomic_load_n((int *)(void *)field(block, glibc.cancelhandling), __ATOMIC_SEQ_CST);
+
+	return (word & (CANCELING_BIT | CANCELED_BIT)) == CANCELING_BIT;
 }
 
 static bool find_offset(const char *name, size_t *offset)

@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "hub/descriptor.h"
 #include "hub/fd.h"
+#include "hub/helper.h"
 #include "hub/hub.h"
 #include "hub/waiter.h"
 #include "hub/worker.h"
@@ -221,6 +222,7 @@ static void after_fork_in_child(void)
 
 	green__descriptors_forked();
 	green__workers_after_fork();
+	green__helpers_after_fork();
 	hubs = hub ? 1 : 0;
 	if (hub)
 		green__hub_after_fork(hub);

@@ -100,14 +100,14 @@ struct flow *green__flow(void)
 static void arrive(struct greenlet *self)
 {
 	struct flow *flow = self->flow;
-	struct greenlet *corpse = flow->corpse;
+	void (*after)(struct greenlet *) = flow->after;
 
 	sanitizer_arrive(&self->sanitizer, &flow->previous->sanitizer);
 	flow->critical = self->critical;
 	errno_store(self->saved_errno);
-	if (unlikely(corpse != NULL)) {
-		flow->corpse = NULL;
-		green__greenlet_release(corpse);
+	if (unlikely(after != NULL)) {
+		flow->after = NULL;
+		after(flow->previous);
 	}
 }
 
@@ -120,22 +120,53 @@ static void install(struct flow *flow, struct greenlet *to)
 	current_set(to);
 }
 
-void *green__greenlet_switch(struct greenlet *to, void *value)
+static void prepare_switch(struct flow *flow, struct greenlet *from, struct greenlet *to)
 {
-	struct greenlet *from = green__current;
-	struct flow *flow = from->flow;
-
-	to->value = value;
 	from->saved_errno = errno_load();
 	from->critical = flow->critical;
 	flow->critical = 1;
 	flow->stats->switches++;
 	flow->previous = from;
 	sanitizer_leave(&from->sanitizer, &to->sanitizer, from->state == GREENLET_DEAD);
+}
+
+void *green__greenlet_switch(struct greenlet *to, void *value)
+{
+	struct greenlet *from = green__current;
+	struct flow *flow = from->flow;
+
+	to->value = value;
+	prepare_switch(flow, from, to);
 	install(flow, to);
 	green__context_swap(&from->context, &to->context);
 	arrive(from);
 	return from->value;
+}
+
+void green__greenlet_leave(struct greenlet *to, void (*after)(struct greenlet *))
+{
+	struct greenlet *from = green__current;
+	struct flow *flow = from->flow;
+
+	prepare_switch(flow, from, to);
+	flow->after = after;
+	/* The hub uses whichever block is installed, but not one that is taken elsewhere. */
+	if (!to->thread_pointer) {
+		flow->thread_pointer = flow->spare_block;
+		thread_pointer_write(flow->spare_block);
+	}
+	install(flow, to);
+	green__context_swap(&from->context, &to->context);
+	/* Another kernel thread, where this greenlet is as foreign as any code that has no flow. */
+	sanitizer_arrive(&from->sanitizer, NULL);
+	current_set(NULL);
+}
+
+void green__greenlet_return(struct greenlet *self, struct context *there)
+{
+	self->saved_errno = errno_load();
+	green__context_swap(&self->context, there);
+	arrive(self);
 }
 
 static void greenlet_start(void *arg)
@@ -238,7 +269,7 @@ void green__greenlet_finish(void *result)
 	self->state = GREENLET_DEAD;
 	flow->living--;
 	if (!self->held)
-		flow->corpse = self;
+		flow->after = green__greenlet_release;
 	green__greenlet_switch(heir_of(self), result);
 	__builtin_trap();
 }
@@ -390,6 +421,6 @@ void green__flow_after_fork(struct flow *flow)
 	list_init(&self->joiners);
 	flow->living = 1;
 	flow->main.waiter = NULL;
-	flow->corpse = NULL;
+	flow->after = NULL;
 	flow->interrupts = 0;
 }

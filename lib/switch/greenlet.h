@@ -60,6 +60,7 @@ struct greenlet {
 	struct waiter *waiter;  /* waiter.c: what it is parked on, else NULL */
 	bool interrupted;       /* waiter.c: the next interruptible wait ends with EINTR at once */
 	unsigned burst;         /* io.c: calls since the last wait that did not have to wait */
+	struct away *away;      /* helper.c: its call on another kernel thread */
 
 	void *argument;         /* task.c: of FUNCTION */
 	void *result;           /* task.c: what FUNCTION returned */
@@ -99,7 +100,8 @@ struct flow {
 	volatile int interrupts;   /* set by signal handlers: on_interrupts has work, once critical is 0 again */
 	void (*on_interrupts)(struct flow *);
 	struct greenlet *previous; /* who switched last */
-	struct greenlet *corpse;   /* ended and not held: released by the next greenlet that runs */
+	void (*after)(struct greenlet *previous); /* run once by whoever arrives next, when PREVIOUS is off its stack; or NULL */
+	uintptr_t spare_block;     /* a TLS block for the hub while a greenlet has taken its own elsewhere; 0: none may leave */
 	struct greenlet *(*pick)(struct flow *); /* hub.c: who runs when a scheduled greenlet ends; NULL without a hub */
 	struct hub *hub;           /* hub.c: NULL until it is needed */
 	struct list all;           /* struct greenlet.all; main and hub too */
@@ -127,6 +129,18 @@ struct greenlet *green__greenlet_create(struct flow *flow, struct stack *stack, 
 
 /* green__greenlet_switch - suspend the current greenlet and go on in TO, which may run; checks nothing */
 void *green__greenlet_switch(struct greenlet *to, void *value);
+
+/*
+ * green__greenlet_leave - suspend the current greenlet as green__greenlet_switch does, to go on elsewhere
+ *
+ * When it is off its stack, AFTER(it) is run; that lets another kernel thread swap
+ * to its context, with its TLS block installed.  There this returns, and nothing of
+ * the flow may be touched until green__greenlet_return.  The flow must have a spare block.
+ */
+void green__greenlet_leave(struct greenlet *to, void (*after)(struct greenlet *self));
+
+/* green__greenlet_return - on the other kernel thread: save SELF and go on in THERE; returns when its flow switches to it */
+void green__greenlet_return(struct greenlet *self, struct context *there);
 
 /* green__greenlet_finish - end the current greenlet as if its function had returned RESULT */
 void green__greenlet_finish(void *result) __attribute__((noreturn));

@@ -29,7 +29,6 @@ NOT_YET = {
     "stdio_threads.ways_to_get": STDIO,
     "stdio_threads.slow_reader": STDIO,
     "dynamic.by_name": "dlsym on libc's own handle finds libc's read, not ours",
-    "foreign.message_queue": "message queues wait in the kernel, where they hold up the carrier",
 }
 ENDS_BY_SIGNAL = ("main_exit.thread_aborts", "main_exit.thread_faults", "overflow")
 TIME_LIMIT = 10

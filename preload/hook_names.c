@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hook_names.c - look-ups of hosts, services, users and groups
+ *
+ * libc asks servers, files and modules inside itself, which may take many seconds,
+ * and keeps results in buffers of the thread; so the thread goes there itself.
+ */
+#include <arpa/inet.h>
+#include <grp.h>
+#include <netdb.h>
+#include <pwd.h>
+#include <shadow.h>
+
+#include "migrate.h"
+
+#define LOOKUP(type, name, parameters, arguments) \
+	WRAPPER type name parameters \
+	{ \
+		return MIGRATED(real(name) arguments); \
+	}
+
+/* Addresses need no server. */
+static bool needs_no_server(const char *node, const struct addrinfo *hints)
+{
+	struct in6_addr address;
+
+	if (!node || (hints && (hints->ai_flags & AI_NUMERICHOST)))
+		return true;
+	return inet_pton(AF_INET, node, &address) == 1 || inet_pton(AF_INET6, node, &address) == 1;
+}
+
+WRAPPER int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+	if (needs_no_server(node, hints))
+		return real(getaddrinfo)(node, service, hints, found);
+	return MIGRATED(real(getaddrinfo)(node, service, hints, found));
+}
+
+WRAPPER int getnameinfo(const struct sockaddr *address, socklen_t length, char *host, socklen_t host_size, char *service,
+			socklen_t service_size, int flags)
+{
+	if (flags & NI_NUMERICHOST)
+		return real(getnameinfo)(address, length, host, host_size, service, service_size, flags);
+	return MIGRATED(real(getnameinfo)(address, length, host, host_size, service, service_size, flags));
+}
+
+/* --- hosts --- */
+
+LOOKUP(struct hostent *, gethostbyname, (const char *name), (name))
+LOOKUP(struct hostent *, gethostbyname2, (const char *name, int family), (name, family))
+LOOKUP(struct hostent *, gethostbyaddr, (const void *address, socklen_t length, int family), (address, length, family))
+LOOKUP(int, gethostbyname_r,
+       (const char *name, struct hostent *entry, char *buffer, size_t size, struct hostent **found, int *error),
+       (name, entry, buffer, size, found, error))
+LOOKUP(int, gethostbyname2_r,
+       (const char *name, int family, struct hostent *entry, char *buffer, size_t size, struct hostent **found, int *error),
+       (name, family, entry, buffer, size, found, error))
+LOOKUP(int, gethostbyaddr_r,
+       (const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t size,
+	struct hostent **found, int *error),
+       (address, length, family, entry, buffer, size, found, error))
+LOOKUP(int, gai_suspend, (const struct gaicb *const list[], int count, const struct timespec *timeout), (list, count, timeout))
+LOOKUP(int, res_query, (const char *name, int class, int type, unsigned char *answer, int size), (name, class, type, answer, size))
+LOOKUP(int, res_search, (const char *name, int class, int type, unsigned char *answer, int size), (name, class, type, answer, size))
+LOOKUP(int, res_nquery, (struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int size),
+       (state, name, class, type, answer, size))
+LOOKUP(int, res_nsearch, (struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int size),
+       (state, name, class, type, answer, size))
+
+/* --- users and groups --- */
+
+LOOKUP(struct passwd *, getpwnam, (const char *name), (name))
+LOOKUP(struct passwd *, getpwuid, (uid_t id), (id))
+LOOKUP(int, getpwnam_r, (const char *name, struct passwd *entry, char *buffer, size_t size, struct passwd **found),
+       (name, entry, buffer, size, found))
+LOOKUP(int, getpwuid_r, (uid_t id, struct passwd *entry, char *buffer, size_t size, struct passwd **found),
+       (id, entry, buffer, size, found))
+LOOKUP(struct group *, getgrnam, (const char *name), (name))
+LOOKUP(struct group *, getgrgid, (gid_t id), (id))
+LOOKUP(int, getgrnam_r, (const char *name, struct group *entry, char *buffer, size_t size, struct group **found),
+       (name, entry, buffer, size, found))
+LOOKUP(int, getgrgid_r, (gid_t id, struct group *entry, char *buffer, size_t size, struct group **found),
+       (id, entry, buffer, size, found))
+LOOKUP(int, getgrouplist, (const char *user, gid_t group, gid_t *groups, int *count), (user, group, groups, count))
+LOOKUP(struct spwd *, getspnam, (const char *name), (name))
+
+/* --- services and protocols --- */
+
+LOOKUP(struct servent *, getservbyname, (const char *name, const char *protocol), (name, protocol))
+LOOKUP(struct servent *, getservbyport, (int port, const char *protocol), (port, protocol))
+LOOKUP(struct protoent *, getprotobyname, (const char *name), (name))
+LOOKUP(struct protoent *, getprotobynumber, (int number), (number))

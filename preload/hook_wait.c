@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hook_wait.c - waits in the kernel that no descriptor tells the end of: file locks, System V and POSIX messages
+ *
+ * Each call is tried without waiting first, and the thread goes to a helper only
+ * if it would have to wait.
+ */
+#include <aio.h>
+#include <mqueue.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <syslog.h>
+#include <termios.h>
+
+#include "migrate.h"
+
+/* --- file locks --- */
+
+WRAPPER int flock(int fd, int operation)
+{
+	long result;
+
+	if (!shim_hub() || (operation & LOCK_NB))
+		return real(flock)(fd, operation);
+	result = sys_call(SYS_flock, fd, operation | LOCK_NB);
+	return result == -EWOULDBLOCK ? MIGRATED(real(flock)(fd, operation)) : (int)sys_result(result);
+}
+
+/* libc's lockf calls its own fcntl. */
+WRAPPER int lockf64(int fd, int command, off64_t length)
+{
+	if (command != F_LOCK || !shim_hub())
+		return real(lockf64)(fd, command, length);
+	shim_cancellation_point();
+	if (real(lockf64)(fd, F_TLOCK, length) == 0)
+		return 0;
+	return errno == EAGAIN || errno == EACCES ? MIGRATED(real(lockf64)(fd, command, length)) : -1;
+}
+
+ALIAS(lockf, lockf64);
+
+/* --- System V --- */
+
+WRAPPER int msgsnd(int queue, const void *message, size_t size, int flags)
+{
+	long result;
+
+	if (!shim_hub() || (flags & IPC_NOWAIT))
+		return real(msgsnd)(queue, message, size, flags);
+	shim_cancellation_point();
+	result = sys_call(SYS_msgsnd, queue, message, size, flags | IPC_NOWAIT);
+	return result == -EAGAIN ? MIGRATED(real(msgsnd)(queue, message, size, flags)) : (int)sys_result(result);
+}
+
+WRAPPER ssize_t msgrcv(int queue, void *message, size_t size, long type, int flags)
+{
+	long result;
+
+	if (!shim_hub() || (flags & IPC_NOWAIT))
+		return real(msgrcv)(queue, message, size, type, flags);
+	shim_cancellation_point();
+	result = sys_call(SYS_msgrcv, queue, message, size, type, flags | IPC_NOWAIT);
+	return result == -ENOMSG ? MIGRATED(real(msgrcv)(queue, message, size, type, flags)) : sys_result(result);
+}
+
+/* True if one of the operations is to wait, and COUNT is what the kernel takes as a rule. */
+static bool may_wait(const struct sembuf *operations, size_t count)
+{
+	if (count == 0 || count > 500)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (!(operations[i].sem_flg & IPC_NOWAIT))
+			return true;
+	}
+	return false;
+}
+
+/* All or nothing: with every operation told not to wait, the call changes nothing if one would have to. */
+static long semaphores_try(int set, const struct sembuf *operations, size_t count)
+{
+	struct sembuf impatient[count];
+
+	memcpy(impatient, operations, sizeof(impatient));
+	for (size_t i = 0; i < count; i++)
+		impatient[i].sem_flg |= IPC_NOWAIT;
+	return sys_call(SYS_semtimedop, set, impatient, count, NULL);
+}
+
+WRAPPER int semtimedop(int set, struct sembuf *operations, size_t count, const struct timespec *timeout)
+{
+	long result;
+
+	if (!shim_hub() || !may_wait(operations, count))
+		return real(semtimedop)(set, operations, count, timeout);
+	result = semaphores_try(set, operations, count);
+	return result == -EAGAIN ? MIGRATED(real(semtimedop)(set, operations, count, timeout)) : (int)sys_result(result);
+}
+
+WRAPPER int semop(int set, struct sembuf *operations, size_t count)
+{
+	return semtimedop(set, operations, count, NULL);
+}
+
+/* --- POSIX message queues: a time in the past means a try --- */
+
+static const struct timespec long_ago = { 0, 0 };
+
+/* True if a message was put into QUEUE at once or cannot be, with *RESULT. */
+static bool sent_at_once(mqd_t queue, const char *message, size_t size, unsigned priority, long *result)
+{
+	shim_cancellation_point();
+	*result = sys_call(SYS_mq_timedsend, queue, message, size, priority, &long_ago);
+	return *result != -ETIMEDOUT;
+}
+
+WRAPPER int mq_timedsend(mqd_t queue, const char *message, size_t size, unsigned priority, const struct timespec *abstime)
+{
+	long result;
+
+	if (shim_hub() && sent_at_once(queue, message, size, priority, &result))
+		return (int)sys_result(result);
+	return MIGRATED(real(mq_timedsend)(queue, message, size, priority, abstime));
+}
+
+WRAPPER int mq_send(mqd_t queue, const char *message, size_t size, unsigned priority)
+{
+	long result;
+
+	if (shim_hub() && sent_at_once(queue, message, size, priority, &result))
+		return (int)sys_result(result);
+	return MIGRATED(real(mq_send)(queue, message, size, priority));
+}
+
+static bool received_at_once(mqd_t queue, char *message, size_t size, unsigned *priority, long *result)
+{
+	shim_cancellation_point();
+	*result = sys_call(SYS_mq_timedreceive, queue, message, size, priority, &long_ago);
+	return *result != -ETIMEDOUT;
+}
+
+WRAPPER ssize_t mq_timedreceive(mqd_t queue, char *message, size_t size, unsigned *priority, const struct timespec *abstime)
+{
+	long result;
+
+	if (shim_hub() && received_at_once(queue, message, size, priority, &result))
+		return sys_result(result);
+	return MIGRATED(real(mq_timedreceive)(queue, message, size, priority, abstime));
+}
+
+WRAPPER ssize_t mq_receive(mqd_t queue, char *message, size_t size, unsigned *priority)
+{
+	long result;
+
+	if (shim_hub() && received_at_once(queue, message, size, priority, &result))
+		return sys_result(result);
+	return MIGRATED(real(mq_receive)(queue, message, size, priority));
+}
+
+/* --- the rest --- */
+
+WRAPPER int aio_suspend(const struct aiocb *const list[], int count, const struct timespec *timeout)
+{
+	return MIGRATED(real(aio_suspend)(list, count, timeout));
+}
+
+WRAPPER int lio_listio(int mode, struct aiocb *const list[restrict], int count, struct sigevent *restrict event)
+{
+	return mode == LIO_WAIT ? MIGRATED(real(lio_listio)(mode, list, count, event)) : real(lio_listio)(mode, list, count, event);
+}
+
+WRAPPER int tcdrain(int fd)
+{
+	return MIGRATED(real(tcdrain)(fd));
+}
+
+WRAPPER void vsyslog(int priority, const char *format, va_list arguments)
+{
+	MIGRATED((real(vsyslog)(priority, format, arguments), 0));
+}
+
+WRAPPER void syslog(int priority, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsyslog(priority, format, arguments);
+	va_end(arguments);
+}
+
+extern void __syslog_chk(int priority, int flag, const char *format, ...);
+
+WRAPPER void __vsyslog_chk(int priority, int flag, const char *format, va_list arguments)
+{
+	MIGRATED((real(__vsyslog_chk)(priority, flag, format, arguments), 0));
+}
+
+WRAPPER void __syslog_chk(int priority, int flag, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	__vsyslog_chk(priority, flag, format, arguments);
+	va_end(arguments);
+}

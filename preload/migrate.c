@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* migrate.c - a green pthread makes one call on a helper kernel thread, and comes back */
+#include "migrate.h"
+
+#include <string.h>
+
+#include "base/spinlock.h"
+#include "signals.h"
+#include "switch/thread_pointer.h"
+#include "tls.h"
+
+/* libc's own two signals, which every kernel thread must take. */
+#define LIBC_SIGNALS (UINT64_C(3) << 31)
+
+enum { SIGNAL_CANCEL = 32, SIGNAL_SETXID = 33 };
+
+/* Guards struct thread.helper, and what others add to the pending signals of a thread. */
+static struct spinlock away_lock;
+
+/* --- who is where --- */
+
+static void publish(struct thread *thread, pid_t helper)
+{
+	spinlock_lock(&away_lock);
+	thread->helper = helper;
+	spinlock_unlock(&away_lock);
+}
+
+static void set_mask(uint64_t mask)
+{
+	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+}
+
+/* Greenlets that share a TLS block would run on it here while its owner is away. */
+static bool block_is_shared(const struct hub *hub)
+{
+	return hub->flow->living != threads.alive + 1;
+}
+
+bool migrate_enter(struct migration *migration)
+{
+	struct hub *hub = shim_hub();
+	struct thread *self = thread_self();
+	bool restart = true;
+
+	if (!hub || !self->block || self->greenlet != green__current || block_is_shared(hub))
+		return false;
+	signals_run_pending(&restart);
+	if (!green__leave(hub, &migration->away))
+		return false;
+	migration->thread = self;
+	self->migration = migration;
+	publish(self, (pid_t)sys_call(SYS_gettid));
+	set_mask(self->mask & ~LIBC_SIGNALS);
+	/* One that was sent on the way here is pending still. */
+	signals_run_pending(&restart);
+	return true;
+}
+
+void migrate_leave(struct migration *migration)
+{
+	struct thread *self = migration->thread;
+	uint64_t mask = 0;
+	bool restart = true;
+
+	if (!self)
+		return;
+	migration->thread = NULL;
+	self->migration = NULL;
+	/* What was sent before this is delivered at the end of the next system call, before the mask is filled. */
+	publish(self, 0);
+	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &mask, sizeof(mask));
+	set_mask(~LIBC_SIGNALS);
+	green__come_back(&migration->away);
+	if (mask != (self->mask & ~LIBC_SIGNALS))
+		signals_set_mask(mask);
+	else
+		signals_run_pending(&restart);
+}
+
+void migrate_return_before(uintptr_t stack)
+{
+	struct migration *migration = thread_self()->migration;
+
+	if (migration && stack > (uintptr_t)migration)
+		migrate_leave(migration);
+}
+
+/* --- reaching a thread that is away --- */
+
+bool migrate_signal(struct thread *thread, int number, const siginfo_t *info)
+{
+	pid_t helper;
+
+	if (likely(!__atomic_load_n(&thread->helper, __ATOMIC_ACQUIRE)))
+		return false;
+	spinlock_lock(&away_lock);
+	helper = thread->mask & UINT64_C(1) << (number - 1) ? 0 : thread->helper;
+	if (helper)
+		sys_call(SYS_rt_tgsigqueueinfo, sys_call(SYS_getpid), helper, number, info);
+	spinlock_unlock(&away_lock);
+	return helper != 0;
+}
+
+/* libc has noted the request; where its thread may be interrupted it also signals, but to an id that the kernel does not know. */
+void migrate_cancel(struct thread *thread)
+{
+	spinlock_lock(&away_lock);
+	if (thread->helper && tls_cancel_unfinished(thread->block))
+		sys_call(SYS_tgkill, sys_call(SYS_getpid), thread->helper, SIGNAL_CANCEL);
+	spinlock_unlock(&away_lock);
+}
+
+void migrate_after_fork(void)
+{
+	spinlock_init(&away_lock);
+	thread_self()->helper = 0;
+	thread_self()->migration = NULL;
+}
+
+/* --- changes of user ids --- */
+
+static void (*libc_setxid)(int, siginfo_t *, void *);
+
+static uintptr_t own_block(void)
+{
+	pid_t tid = (pid_t)sys_call(SYS_gettid);
+
+	return tid == (pid_t)sys_call(SYS_getpid) ? shim.native_tp : green__helper_block(tid);
+}
+
+/*
+ * libc makes every kernel thread change its ids in this handler, and waits for each
+ * to note in its own block that it has; so the block must be the kernel thread's.
+ */
+static void on_setxid(int number, siginfo_t *info, void *context)
+{
+	uintptr_t before = thread_pointer_read();
+	uintptr_t block = own_block();
+
+	if (block)
+		thread_pointer_write(block);
+	libc_setxid(number, info, context);
+	if (block)
+		thread_pointer_write(before);
+}
+
+struct kernel_action {
+	void (*handler)(int, siginfo_t *, void *);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+bool migrate_birth(void)
+{
+	struct kernel_action action;
+
+	shim.hub->flow->spare_block = tls_take(thread_tid_next(), NULL, 0);
+	if (!shim.hub->flow->spare_block)
+		return false;
+	if (sys_call(SYS_rt_sigaction, SIGNAL_SETXID, NULL, &action, sizeof(action.mask)) || (uintptr_t)action.handler <= 1)
+		return true;
+	libc_setxid = action.handler;
+	action.handler = on_setxid;
+	sys_call(SYS_rt_sigaction, SIGNAL_SETXID, &action, NULL, sizeof(action.mask));
+	return true;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * migrate.h - a green pthread makes one call on a helper kernel thread, and comes back
+ *
+ * For calls that nothing can be parked for: they wait inside libc or in a system
+ * call that epoll does not know.  The thread goes there with its stack and its
+ * thread-local storage, so errno, FILE locks, owners of locks and buffers of libc's
+ * stay right.  There it is as foreign as any kernel thread: wrappers make plain
+ * calls, signals come from the kernel, and pthread_cancel interrupts as libc does.
+ */
+#ifndef GREEN_PRELOAD_MIGRATE_H
+#define GREEN_PRELOAD_MIGRATE_H
+
+#include "hub/helper.h"
+#include "thread.h"
+
+struct migration {
+	struct away away;
+	struct thread *thread; /* NULL: the call is made where the caller is */
+};
+
+/* migrate_birth - a block for the hub to stand on while the main thread is away, and the handler of libc's own signal */
+bool migrate_birth(void);
+
+/* migrate_enter - true: the caller is on a helper now; false: it stays, for it is foreign, alone or there is no helper */
+bool migrate_enter(struct migration *migration);
+
+/* migrate_leave - back to the carrier, also when the thread is cancelled or exits in the middle */
+void migrate_leave(struct migration *migration);
+
+/* migrate_return_before - somebody jumps to a frame at STACK: come back first if the call is left by that */
+void migrate_return_before(uintptr_t stack);
+
+/* migrate_signal - if THREAD is away and does not block NUMBER, give it the signal there; false if it is not away */
+bool migrate_signal(struct thread *thread, int number, const siginfo_t *info);
+
+/* migrate_cancel - THREAD, which is away, has been asked to end: interrupt it as libc would */
+void migrate_cancel(struct thread *thread);
+
+/* migrate_after_fork - in the child nobody is away */
+void migrate_after_fork(void);
+
+/*
+ * MIGRATED(CALL) - the value of CALL, made on a helper if there is one
+ *
+ * An expression, for the return statement of a wrapper.
+ */
+#define MIGRATED(call) \
+	__extension__({ \
+		__attribute__((cleanup(migrate_leave))) struct migration migration = { .thread = NULL }; \
+		migrate_enter(&migration); \
+		call; \
+	})
+
+/* MIGRATED_OR(CALL, OTHERWISE) - the same, with another way if there is no helper: the carrier must not wait for a lock */
+#define MIGRATED_OR(call, otherwise) \
+	__extension__({ \
+		__attribute__((cleanup(migrate_leave))) struct migration migration = { .thread = NULL }; \
+		migrate_enter(&migration) ? call : otherwise; \
+	})
+
+#endif
