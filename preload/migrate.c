@@ -14,7 +14,7 @@
 
 enum { SIGNAL_CANCEL = 32, SIGNAL_SETXID = 33 };
 
-/* Guards struct thread.helper, and what others add to the pending signals of a thread. */
+/* Guards struct thread.helper while somebody signals it. */
 static struct spinlock away_lock;
 
 /* --- who is where --- */
@@ -52,7 +52,7 @@ bool migrate_enter(struct migration *migration)
 	self->migration = migration;
 	publish(self, (pid_t)sys_call(SYS_gettid));
 	set_mask(self->mask & ~LIBC_SIGNALS);
-	/* One that was sent on the way here is pending still. */
+	/* Whoever has sent one on the way here found no helper to interrupt. */
 	signals_run_pending(&restart);
 	return true;
 }
@@ -88,18 +88,14 @@ void migrate_return_before(uintptr_t stack)
 
 /* --- reaching a thread that is away --- */
 
-bool migrate_signal(struct thread *thread, int number, const siginfo_t *info)
+void migrate_ring(struct thread *thread, int number)
 {
-	pid_t helper;
+	siginfo_t info = { .si_signo = number, .si_code = MIGRATE_RING };
 
-	if (likely(!__atomic_load_n(&thread->helper, __ATOMIC_ACQUIRE)))
-		return false;
 	spinlock_lock(&away_lock);
-	helper = thread->mask & UINT64_C(1) << (number - 1) ? 0 : thread->helper;
-	if (helper)
-		sys_call(SYS_rt_tgsigqueueinfo, sys_call(SYS_getpid), helper, number, info);
+	if (thread->helper && !(thread->mask & UINT64_C(1) << (number - 1)))
+		sys_call(SYS_rt_tgsigqueueinfo, sys_call(SYS_getpid), thread->helper, number, &info);
 	spinlock_unlock(&away_lock);
-	return helper != 0;
 }
 
 /* libc has noted the request; where its thread may be interrupted it also signals, but to an id that the kernel does not know. */

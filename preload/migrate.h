@@ -31,8 +31,15 @@ void migrate_leave(struct migration *migration);
 /* migrate_return_before - somebody jumps to a frame at STACK: come back first if the call is left by that */
 void migrate_return_before(uintptr_t stack);
 
-/* migrate_signal - if THREAD is away and does not block NUMBER, give it the signal there; false if it is not away */
-bool migrate_signal(struct thread *thread, int number, const siginfo_t *info);
+/*
+ * migrate_ring - THREAD, which is away, has signal NUMBER among its pending ones: interrupt it if it does not block it
+ *
+ * The kernel is asked to send NUMBER itself, so that calls end or are restarted as
+ * its action says; the code tells the handler to look at what is pending.
+ */
+void migrate_ring(struct thread *thread, int number);
+
+#define MIGRATE_RING (-103)
 
 /* migrate_cancel - THREAD, which is away, has been asked to end: interrupt it as libc would */
 void migrate_cancel(struct thread *thread);

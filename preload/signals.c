@@ -166,16 +166,36 @@ static void run_handler(int number)
 	errno = saved;
 }
 
+/* Another kernel thread may be at it at the same time, if the thread has just gone to a helper. */
+static bool pending_take(struct thread *thread, int number)
+{
+	return __atomic_fetch_and(&thread->pending, ~bit(number), __ATOMIC_SEQ_CST) & bit(number);
+}
+
+/*
+ * THREAD is to handle NUMBER.  If it is away, or leaves at this moment, either it
+ * sees the signal when it arrives on its helper or the helper is interrupted.
+ */
+static void pending_add(struct thread *thread, int number)
+{
+	__atomic_or_fetch(&thread->pending, bit(number), __ATOMIC_SEQ_CST);
+	if (unlikely(__atomic_load_n(&thread->helper, __ATOMIC_SEQ_CST)))
+		migrate_ring(thread, number);
+	else if (thread->greenlet && thread->greenlet != green__current)
+		green__interrupt(thread->greenlet);
+}
+
 unsigned signals_run_pending(bool *restart)
 {
 	struct thread *self = thread_self();
 	unsigned count = 0;
 	uint64_t ready;
 
-	while ((ready = self->pending & ~self->mask)) {
+	while ((ready = __atomic_load_n(&self->pending, __ATOMIC_SEQ_CST) & ~self->mask)) {
 		int number = __builtin_ctzll(ready) + 1;
 
-		self->pending &= ~bit(number);
+		if (!pending_take(self, number))
+			continue;
 		if (!(actions[number].sa_flags & SA_RESTART))
 			*restart = false;
 		run_handler(number);
@@ -229,13 +249,8 @@ static void distribute(struct flow *flow)
 		int number = __builtin_ctzll(came) + 1;
 		struct thread *thread = choose(number, &infos[number]);
 
-		if (migrate_signal(thread, number, &infos[number]))
-			continue;
-		thread->pending |= bit(number);
-		if (thread->greenlet == green__current)
-			here = true;
-		else if (thread->greenlet)
-			green__interrupt(thread->greenlet);
+		pending_add(thread, number);
+		here = here || thread->greenlet == green__current;
 	}
 	flow->critical--;
 	if (here && flow->critical == 0)
@@ -247,9 +262,12 @@ static void distribute(struct flow *flow)
 static void on_signal(int number, siginfo_t *info, void *context)
 {
 	struct greenlet *self = green__current;
+	bool restart = true;
 	int saved = errno;
 
-	if (!self || self->flow != shim.hub->flow || shim.in_vfork_child) {
+	if (info->si_code == MIGRATE_RING) {
+		signals_run_pending(&restart);
+	} else if (!self || self->flow != shim.hub->flow || shim.in_vfork_child) {
 		call_handler(number, info, context);
 	} else if (self->flow->critical == 0 && choose(number, info) == thread_self() && thread_self()->greenlet == self &&
 		   !(thread_self()->mask & bit(number))) {
@@ -278,12 +296,8 @@ int signals_send(struct thread *thread, int number)
 	if (!(taken & bit(number)))
 		return -(int)sys_call(SYS_kill, info.si_pid, number);
 	infos[number] = info;
-	if (migrate_signal(thread, number, &info))
-		return 0;
-	thread->pending |= bit(number);
-	if (thread != thread_self())
-		green__interrupt(thread->greenlet);
-	else
+	pending_add(thread, number);
+	if (thread == thread_self())
 		signals_run_pending(&restart);
 	return 0;
 }
