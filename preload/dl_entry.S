@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dl_entry.S - dlopen and dlmopen, which look at their return address
+ * dl_entry.S - dlopen, dlmopen and dlsym, which look at their return address
  *
- * ld.so searches the caller's own RUNPATH and namespace, so the real call has to
- * be jumped to, not called: first dl_wait, then on with the arguments as they were.
+ * ld.so searches the caller's own RUNPATH and namespace, and what comes after the
+ * caller, so the real call has to be jumped to, not called: first dl_wait, then on
+ * with the arguments as they were.
  */
 	.macro	waits_first name
 	.globl	\name
@@ -33,5 +34,6 @@
 	.text
 	waits_first dlopen
 	waits_first dlmopen
+	waits_first dlsym
 
 	.section .note.GNU-stack, "", @progbits

@@ -55,7 +55,7 @@ void dl_find_lock(void)
 	looked = true;
 	global = dlsym(RTLD_DEFAULT, "_rtld_global");
 	if (global)
-		dl_iterate_phdr(find_in_callback, global);
+		real(dl_iterate_phdr)(find_in_callback, global);
 }
 
 int dl_inside(void)
@@ -66,14 +66,21 @@ int dl_inside(void)
 	return load_lock && (load_lock[0].__data.__owner == tid || load_lock[1].__data.__owner == tid);
 }
 
+static bool held_by_other(const pthread_mutex_t *lock, int tid)
+{
+	return lock->__data.__owner && lock->__data.__owner != tid;
+}
+
+/* The owner may be on a helper, so the lock is looked at again by the clock. */
 static void wait_outside(void)
 {
 	struct hub *hub = shim_hub();
+	int tid = *tls_tid((uintptr_t)pthread_self());
 
 	if (!hub)
 		return;
 	dl_find_lock();
-	while (load_lock && load_lock->__data.__owner && load_lock->__data.__owner != *tls_tid((uintptr_t)pthread_self()))
+	while (load_lock && (held_by_other(&load_lock[0], tid) || held_by_other(&load_lock[1], tid)))
 		green__sleep(hub, clock_after(LOOK_AGAIN), WAIT_PLAIN);
 }
 
@@ -89,8 +96,44 @@ __attribute__((visibility("hidden"))) void *dl_wait_dlmopen(void)
 	return (void *)(uintptr_t)real(dlmopen);
 }
 
+/* A look in one library, libc above all, finds what replaces it. */
+static void *find_in(void *handle, const char *name)
+{
+	return real_replacement(real(dlsym)(handle, name));
+}
+
+__attribute__((visibility("hidden"))) void *dl_wait_dlsym(void *handle)
+{
+	wait_outside();
+	return handle == RTLD_NEXT || handle == RTLD_DEFAULT ? (void *)(uintptr_t)real(dlsym) : (void *)(uintptr_t)find_in;
+}
+
 WRAPPER int dlclose(void *handle)
 {
 	wait_outside();
 	return real(dlclose)(handle);
+}
+
+WRAPPER int dladdr(const void *address, Dl_info *info)
+{
+	wait_outside();
+	return real(dladdr)(address, info);
+}
+
+WRAPPER int dladdr1(const void *address, Dl_info *info, void **extra, int flags)
+{
+	wait_outside();
+	return real(dladdr1)(address, info, extra, flags);
+}
+
+WRAPPER int dlinfo(void *handle, int request, void *to)
+{
+	wait_outside();
+	return real(dlinfo)(handle, request, to);
+}
+
+WRAPPER int dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data)
+{
+	wait_outside();
+	return real(dl_iterate_phdr)(callback, data);
 }

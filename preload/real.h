@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <link.h>
 #include <mqueue.h>
 #include <netdb.h>
 #include <poll.h>
@@ -56,6 +57,9 @@ extern struct real green__real_table __attribute__((visibility("hidden")));
 
 /* real_resolve - fill the table; safe at any time, also before any constructor has run */
 void real_resolve(void);
+
+/* real_replacement - what stands for libc's function at ADDRESS under the shim: ours, or ADDRESS itself */
+void *real_replacement(void *address);
 
 /* real(name)(...) - call libc's NAME */
 #define real(name) (likely(green__real_table.name != NULL) ? green__real_table.name : (real_resolve(), green__real_table.name))

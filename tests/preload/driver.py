@@ -28,7 +28,6 @@ STDIO = "formatted input and all output of stdio wait inside libc, where they ho
 NOT_YET = {
     "stdio_threads.ways_to_get": STDIO,
     "stdio_threads.slow_reader": STDIO,
-    "dynamic.by_name": "dlsym on libc's own handle finds libc's read, not ours",
 }
 ENDS_BY_SIGNAL = ("main_exit.thread_aborts", "main_exit.thread_faults", "overflow")
 TIME_LIMIT = 10
