@@ -23,7 +23,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "preload"))
 
-from harness import collect_stats, describe_hang, drain, kill_group  # noqa: E402  pylint: disable=wrong-import-position
+from harness import collect_stats, describe_hang, kill_group  # noqa: E402  pylint: disable=wrong-import-position
 
 MARK = "CONFORMANCE_RUN"
 
@@ -62,6 +62,40 @@ def kill_marked(text):
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
+
+
+def last_sign(began, progress):
+    """When the program last wrote to the file PROGRESS, if it has one."""
+    try:
+        return max(began, os.stat(progress).st_mtime) if progress else began
+    except FileNotFoundError:
+        return began
+
+
+def wait(process, limit, progress):
+    """False if PROCESS has not ended in LIMIT seconds, or in as many since PROGRESS was written to."""
+    began = time.time()
+    while (left := last_sign(began, progress) + limit - time.time()) > 0:
+        try:
+            process.wait(left)
+            return True
+        except subprocess.TimeoutExpired:
+            pass
+    return False
+
+
+def abort(process):
+    """A program that can say where it hangs gets a moment to do so."""
+    process.send_signal(signal.SIGABRT)
+    try:
+        process.wait(2)
+    except subprocess.TimeoutExpired:
+        pass
+
+
+def contents(file):
+    file.seek(0)
+    return file.read()
 
 
 class Run:
@@ -110,23 +144,26 @@ class Context:
             env["GREEN_STATS"] = os.path.join(self.scratch, "stats", str(number))
         return env
 
-    def run(self, argv, mode, limit, directory=None, **variables):
-        """Runs ARGV for LIMIT seconds at most; whatever it leaves behind is killed."""
+    def run(self, argv, mode, limit, directory=None, progress=None, **variables):
+        """Runs ARGV for LIMIT seconds at most; whatever it leaves behind is killed.
+
+        With PROGRESS, a file, the time starts anew whenever that file is written to.
+        """
         env = dict(self.environment(mode), **variables)
         start = time.monotonic()
-        process = subprocess.Popen(self.command(argv, mode), cwd=directory, env=env, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
-        run = Run(process.pid)
-        try:
-            ended, run.stdout, run.stderr = drain(process, limit)
-            if not ended:
-                run.hang = describe_hang(process.pid)
-        finally:
-            kill_group(process)
-            run.status = process.wait()
-            process.stdout.close()
-            process.stderr.close()
-            kill_marked(f"{MARK}={env[MARK]}")
+        with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+            process = subprocess.Popen(self.command(argv, mode), cwd=directory, env=env, stdin=subprocess.DEVNULL,
+                                       stdout=stdout, stderr=stderr, start_new_session=True)
+            run = Run(process.pid)
+            try:
+                if not wait(process, limit, progress):
+                    run.hang = describe_hang(process.pid)
+                    abort(process)
+            finally:
+                kill_group(process)
+                run.status = process.wait()
+                kill_marked(f"{MARK}={env[MARK]}")
+            run.stdout, run.stderr = contents(stdout), contents(stderr)
         run.seconds = time.monotonic() - start
         return run
 
