@@ -220,6 +220,20 @@ WRAPPER long syscall(long number, ...)
 	case SYS_timerfd_create:
 	case SYS_inotify_init1:
 		return descriptor_made_by(sys_call(number, a[0], a[1], a[2], a[3], a[4], a[5]));
+	case SYS_sched_setscheduler:
+	case SYS_sched_getscheduler:
+	case SYS_sched_setparam:
+	case SYS_sched_getparam:
+	case SYS_sched_setattr:
+	case SYS_sched_getattr:
+	case SYS_sched_setaffinity:
+	case SYS_sched_getaffinity:
+	case SYS_sched_rr_get_interval:
+	case SYS_setpriority:
+	case SYS_getpriority:
+	case SYS_ioprio_set:
+	case SYS_ioprio_get:
+		return sys_result(scheduling_call(number, a));
 	case SYS_close_range:
 		return close_range((unsigned)a[0], (unsigned)a[1], (int)a[2]);
 	default:

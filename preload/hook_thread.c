@@ -87,6 +87,7 @@ void threads_after_fork(void)
 	self->tid = (pid_t)sys_call(SYS_getpid);
 	/* Whoever forked is the child's only thread, and natively its first one. */
 	threads.main = self;
+	scheduling_after_fork(self);
 	tls_after_fork();
 }
 
@@ -185,13 +186,15 @@ struct wanted {
 	int detached;
 	sigset_t mask;
 	bool has_mask;
+	struct scheduling scheduling;
 };
 
-static void wanted_read(struct wanted *wanted, const pthread_attr_t *given)
+static int wanted_read(struct wanted *wanted, const pthread_attr_t *given)
 {
 	pthread_attr_t defaults;
 	const pthread_attr_t *attributes = given ? given : &defaults;
 	char *low = NULL;
+	int error;
 
 	if (!given)
 		pthread_getattr_default_np(&defaults);
@@ -202,11 +205,13 @@ static void wanted_read(struct wanted *wanted, const pthread_attr_t *given)
 	/* libc keeps the upper end: none given shows as an upper end of NULL. */
 	wanted->stack = (uintptr_t)low + wanted->stack_size ? low : NULL;
 	wanted->has_mask = pthread_attr_getsigmask_np(attributes, &wanted->mask) == 0;
+	error = scheduling_begin(&wanted->scheduling, attributes);
 	if (!given) {
 		if (shim.stack_size)
 			wanted->stack_size = shim.stack_size;
 		pthread_attr_destroy(&defaults);
 	}
+	return error;
 }
 
 static struct stack *wanted_stack(const struct wanted *wanted)
@@ -229,6 +234,7 @@ static void thread_init(struct thread *thread, uintptr_t block, const struct wan
 	thread->stack_size = stack->size;
 	thread->guard_size = wanted->stack ? 0 : GUARD_SHOWN;
 	thread->alternate.ss_flags = SS_DISABLE;
+	thread->scheduling = wanted->scheduling;
 	list_init(&thread->link);
 }
 
@@ -271,8 +277,9 @@ WRAPPER int pthread_create(pthread_t *id, const pthread_attr_t *attributes, void
 
 	if (!shim_greenlet() && !shim_birth())
 		return real(pthread_create)(id, attributes, routine, argument);
-	wanted_read(&wanted, attributes);
-	error = thread_create(id, &wanted, routine, argument);
+	error = wanted_read(&wanted, attributes);
+	if (!error)
+		error = thread_create(id, &wanted, routine, argument);
 	errno = saved;
 	return error;
 }
@@ -503,7 +510,7 @@ WRAPPER int pthread_setcanceltype(int type, int *old)
 	return error;
 }
 
-/* --- attributes, names, scheduling --- */
+/* --- attributes, names, clocks --- */
 
 WRAPPER int pthread_getattr_np(pthread_t id, pthread_attr_t *attributes)
 {
@@ -544,51 +551,6 @@ WRAPPER int pthread_getname_np(pthread_t id, char *name, size_t size)
 	if (size <= strlen(thread->name))
 		return ERANGE;
 	strcpy(name, thread->name);
-	return 0;
-}
-
-/* The carrier's affinity is everybody's, so what one thread asks for is remembered and not applied. */
-WRAPPER int pthread_setaffinity_np(pthread_t id, size_t size, const cpu_set_t *set)
-{
-	struct thread *thread = shim.hub ? thread_of(id) : NULL;
-
-	if (!thread)
-		return real(pthread_setaffinity_np)(id, size, set);
-	if (CPU_COUNT_S(size, set) == 0)
-		return EINVAL;
-	memset(&thread->affinity, 0, sizeof(thread->affinity));
-	memcpy(&thread->affinity, set, size < sizeof(thread->affinity) ? size : sizeof(thread->affinity));
-	thread->has_affinity = true;
-	return 0;
-}
-
-WRAPPER int pthread_getaffinity_np(pthread_t id, size_t size, cpu_set_t *set)
-{
-	struct thread *thread = shim.hub ? thread_of(id) : NULL;
-
-	if (!thread || !thread->has_affinity)
-		return real(pthread_getaffinity_np)(thread ? (pthread_t)shim.native_tp : id, size, set);
-	memset(set, 0, size);
-	memcpy(set, &thread->affinity, size < sizeof(thread->affinity) ? size : sizeof(thread->affinity));
-	return 0;
-}
-
-/* Priorities need no thread of the kernel's: who asks for an ordinary one has it, and any other is refused as natively. */
-WRAPPER int pthread_setschedparam(pthread_t id, int policy, const struct sched_param *parameters)
-{
-	if (!shim.hub || !thread_of(id))
-		return real(pthread_setschedparam)(id, policy, parameters);
-	if (policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE)
-		return parameters->sched_priority ? EINVAL : 0;
-	return policy == SCHED_FIFO || policy == SCHED_RR ? EPERM : EINVAL;
-}
-
-WRAPPER int pthread_getschedparam(pthread_t id, int *policy, struct sched_param *parameters)
-{
-	if (!shim.hub || !thread_of(id))
-		return real(pthread_getschedparam)(id, policy, parameters);
-	*policy = SCHED_OTHER;
-	parameters->sched_priority = 0;
 	return 0;
 }
 

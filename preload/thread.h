@@ -3,8 +3,7 @@
 #ifndef GREEN_PRELOAD_THREAD_H
 #define GREEN_PRELOAD_THREAD_H
 
-#include <sched.h>
-
+#include "scheduling.h"
 #include "shim.h"
 
 /*
@@ -36,8 +35,7 @@ struct thread {
 	struct migration *migration;
 	stack_t alternate;         /* what it has told sigaltstack */
 	char name[16];             /* pthread_setname_np; empty: the process's */
-	cpu_set_t affinity;        /* what pthread_setaffinity_np asked for, if HAS_AFFINITY */
-	bool has_affinity;
+	struct scheduling scheduling;
 	struct list link;          /* threads.all while alive */
 	struct thread *next_free;  /* tls.c */
 };

@@ -11,9 +11,32 @@ from harness import Case, Failure, Skip, check_stats, main_with, message_of_over
 
 MODULES = ("dl_tls_fast", "dl_tls_late", "dl_objects")
 PROGRAMS = (
-    "socket_io messages pipes nonblock multiplex descriptors sleeps locks threads main_exit cancel futexes "
-    "processes signals interrupts credentials dynamic stdio_threads many foreign hog c11 rare migrate"
-).split()
+    "socket_io",
+    "messages",
+    "pipes",
+    "nonblock",
+    "multiplex",
+    "descriptors",
+    "sleeps",
+    "locks",
+    "threads",
+    "main_exit",
+    "cancel",
+    "futexes",
+    "processes",
+    "scheduling",
+    "signals",
+    "interrupts",
+    "credentials",
+    "dynamic",
+    "stdio_threads",
+    "many",
+    "foreign",
+    "hog",
+    "c11",
+    "rare",
+    "migrate",
+)
 LANGUAGE_RUNS = 50
 SKIPPED = 77
 
