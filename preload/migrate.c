@@ -78,6 +78,19 @@ void migrate_leave(struct migration *migration)
 		signals_run_pending(&restart);
 }
 
+bool migrate_run(long (*function)(void *), void *arg, long *result)
+{
+	__attribute__((cleanup(migrate_leave))) struct migration migration = { .thread = NULL };
+	int type;
+
+	if (!migrate_enter(&migration))
+		return false;
+	real(pthread_setcanceltype)(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+	*result = function(arg);
+	real(pthread_setcanceltype)(type, NULL);
+	return true;
+}
+
 void migrate_return_before(uintptr_t stack)
 {
 	struct migration *migration = thread_self()->migration;

@@ -28,6 +28,9 @@ bool migrate_enter(struct migration *migration);
 /* migrate_leave - back to the carrier, also when the thread is cancelled or exits in the middle */
 void migrate_leave(struct migration *migration);
 
+/* migrate_run - what the library calls to run FUNCTION(ARG), which may be cancelled anywhere, off the carrier */
+bool migrate_run(long (*function)(void *), void *arg, long *result);
+
 /* migrate_return_before - somebody jumps to a frame at STACK: come back first if the call is left by that */
 void migrate_return_before(uintptr_t stack);
 

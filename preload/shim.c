@@ -221,6 +221,7 @@ bool shim_birth(void)
 		return stand_down(problem);
 	hub->waits_forever = true;
 	hub->interrupted = call_interrupted;
+	hub->elsewhere = migrate_run;
 	adopt_stats(hub->flow);
 	shim.hub = hub;
 	threads_birth();

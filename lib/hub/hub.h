@@ -46,6 +46,8 @@ struct hub {
 	bool waits_forever;        /* nothing left to wake anybody is no error: a signal may come */
 	struct fd_table *fds;      /* fd.c */
 	bool (*interrupted)(struct greenlet *, bool restartable); /* see green__interrupted */
+	/* The shim's way to run FUNCTION(ARG) off the carrier, false if it cannot; NULL: a worker does it. */
+	bool (*elsewhere)(long (*function)(void *), void *arg, long *result);
 };
 
 /* green__hub - the calling thread's hub, made on first use; NULL with errno */

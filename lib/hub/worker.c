@@ -125,6 +125,8 @@ int green__work(struct hub *hub, long (*function)(void *), void *arg, long *resu
 {
 	struct work work = { .function = function, .arg = arg };
 
+	if (hub->elsewhere && hub->elsewhere(function, arg, result))
+		return 0;
 	if (all_busy() && green__workers() < WORKERS_MAX)
 		worker_create();
 	if (green__workers() == 0)

@@ -14,7 +14,8 @@ enum { WORKERS_MAX = 4 };
  *
  * The wait lasts until FUNCTION has returned, whatever happens meanwhile, for it
  * may use the caller's memory.  It runs with all signals blocked and on the
- * worker's own thread-local storage.
+ * worker's own thread-local storage.  Under the shim the greenlet itself goes
+ * elsewhere, where signals and cancellation can reach it.
  *
  * Returns: 0 with *RESULT; -EAGAIN if no worker could be made and none exists.
  */

@@ -23,6 +23,7 @@ PROGRAMS = (
     "main_exit",
     "cancel",
     "futexes",
+    "prefork",
     "processes",
     "scheduling",
     "signals",

@@ -161,16 +161,16 @@ static void by_attributes(void)
 	parameters.sched_priority = 2;
 	pthread_attr_setschedparam(&attributes, &parameters);
 	error = pthread_create(&thread, &attributes, say_policy, NULL);
-	say("round robin: %s", error_name(error));
 	if (!error)
 		join(thread);
+	say("round robin: %s", error_name(error));
 	CPU_ZERO(&none);
 	pthread_attr_setaffinity_np(&attributes, sizeof(none), &none);
 	pthread_attr_setinheritsched(&attributes, PTHREAD_INHERIT_SCHED);
 	error = pthread_create(&thread, &attributes, say_policy, NULL);
-	say("no processors: %s", error_name(error));
 	if (!error)
 		join(thread);
+	say("no processors: %s", error_name(error));
 }
 
 static void *ask_nonsense(void *argument)
