@@ -194,6 +194,7 @@ static int wanted_read(struct wanted *wanted, const pthread_attr_t *given)
 	pthread_attr_t defaults;
 	const pthread_attr_t *attributes = given ? given : &defaults;
 	char *low = NULL;
+	size_t given_size = 0;
 	int error;
 
 	if (!given)
@@ -201,9 +202,9 @@ static int wanted_read(struct wanted *wanted, const pthread_attr_t *given)
 	pthread_attr_getdetachstate(attributes, &wanted->detached);
 	pthread_attr_getstacksize(attributes, &wanted->stack_size);
 	pthread_attr_getguardsize(attributes, &wanted->guard_size);
-	pthread_attr_getstack(attributes, (void **)&low, &wanted->stack_size);
-	/* libc keeps the upper end: none given shows as an upper end of NULL. */
-	wanted->stack = (uintptr_t)low + wanted->stack_size ? low : NULL;
+	/* This one shows a size of 0 where none was set; libc keeps the upper end, which is NULL if no stack was given. */
+	pthread_attr_getstack(attributes, (void **)&low, &given_size);
+	wanted->stack = (uintptr_t)low + given_size ? low : NULL;
 	wanted->has_mask = pthread_attr_getsigmask_np(attributes, &wanted->mask) == 0;
 	error = scheduling_begin(&wanted->scheduling, attributes);
 	if (!given) {

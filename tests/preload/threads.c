@@ -348,7 +348,15 @@ static void *go_deep(void *argument)
 /* What fits on the default stack natively fits on ours: 7 of 8 MB. */
 static void default_stack(void)
 {
+	pthread_attr_t attributes;
+	pthread_t thread;
+
 	say("depth %ld", (long)join(spawn(go_deep, (void *)6500L)));
+	/* Attributes that say nothing of a size mean the default too. */
+	pthread_attr_init(&attributes);
+	pthread_attr_setscope(&attributes, PTHREAD_SCOPE_SYSTEM);
+	pthread_create(&thread, &attributes, go_deep, (void *)6500L);
+	say("depth %ld", (long)join(thread));
 }
 
 static void *name_it(void *argument)
@@ -534,7 +542,7 @@ int main(int argc, char **argv)
 		{ "stacks", stacks, 6 },
 		{ "small_stack", small_stack, 20 },
 		{ "user_stack", user_stack, 3 },
-		{ "default_stack", default_stack, 1 },
+		{ "default_stack", default_stack, 2 },
 		{ "names", names, 2 },
 		{ "scheduling", scheduling, 1 },
 		{ "own_errors", own_errors, 10 },
