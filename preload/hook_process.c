@@ -13,9 +13,11 @@
 #include "hub/task.h"
 #include "hub/worker.h"
 #include "migrate.h"
+#include "native.h"
 #include "parking.h"
 #include "preempt.h"
 #include "process.h"
+#include "robust.h"
 #include "signals.h"
 #include "switch/thread_pointer.h"
 
@@ -42,6 +44,7 @@ static void in_child(void)
 	parking_after_fork();
 	threads_after_fork();
 	migrate_after_fork();
+	robust_after_fork();
 	preempt_after_fork();
 	signals_after_fork();
 	shim.stats->carriers = 1;
@@ -347,31 +350,6 @@ WRAPPER int system(const char *command)
 
 /* --- user ids: libc tells all threads, by their real ids, so it must run on the carrier's own block --- */
 
-struct native_scope {
-	uintptr_t block;
-	uint64_t mask;
-};
-
-static GREEN_NOINLINE void native_enter(struct native_scope *scope)
-{
-	uint64_t all = ~(UINT64_C(3) << 31);
-
-	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, &scope->mask, sizeof(all));
-	scope->block = thread_pointer_read();
-	thread_pointer_write(shim.native_tp);
-}
-
-static GREEN_NOINLINE void native_leave(struct native_scope *scope)
-{
-	thread_pointer_write(scope->block);
-	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &scope->mask, NULL, sizeof(scope->mask));
-}
-
-static GREEN_NOINLINE int errno_now(void)
-{
-	return errno;
-}
-
 static GREEN_NOINLINE void errno_set(int error)
 {
 	errno = error;
@@ -385,7 +363,7 @@ static GREEN_NOINLINE void errno_set(int error)
 			return call; \
 		native_enter(&scope); \
 		result = call; \
-		error = errno_now(); \
+		error = native_errno(); \
 		native_leave(&scope); \
 		if (result) \
 			errno_set(error); \

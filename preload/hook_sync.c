@@ -7,6 +7,7 @@
 #include "hub/task.h"
 #include "migrate.h"
 #include "parking.h"
+#include "robust.h"
 #include "shim.h"
 #include "thread.h"
 #include "tls.h"
@@ -52,13 +53,21 @@ static int deadline_of(clockid_t clock, const struct timespec *abstime, int64_t 
 
 static int mutex_attempt(void *mutex)
 {
-	return real(pthread_mutex_trylock)(mutex);
+	return robust_shared(mutex) ? robust_trylock(mutex) : real(pthread_mutex_trylock)(mutex);
 }
+
+WRAPPER int pthread_mutex_trylock(pthread_mutex_t *mutex)
+{
+	return mutex_attempt(mutex);
+}
+
+ALIAS(__pthread_mutex_trylock, pthread_mutex_trylock);
 
 /* trylock does not tell an error-checking mutex's owner that it waits for itself. */
 static bool mutex_is_own(pthread_mutex_t *mutex)
 {
-	return (mutex->__data.__kind & MUTEX_TYPE_MASK) == PTHREAD_MUTEX_ERRORCHECK && mutex->__data.__owner == own_tid();
+	return (mutex->__data.__kind & MUTEX_TYPE_MASK) == PTHREAD_MUTEX_ERRORCHECK && mutex->__data.__owner == own_tid() &&
+	       !robust_shared(mutex);
 }
 
 /*
@@ -68,7 +77,7 @@ static bool mutex_is_own(pthread_mutex_t *mutex)
  */
 static bool mutex_waits_in_kernel(const pthread_mutex_t *mutex)
 {
-	return (mutex->__data.__kind & (MUTEX_SHARED_BIT | MUTEX_INHERIT_BIT)) == MUTEX_SHARED_BIT;
+	return (mutex->__data.__kind & (MUTEX_SHARED_BIT | MUTEX_INHERIT_BIT)) == MUTEX_SHARED_BIT && !robust_shared(mutex);
 }
 
 static int mutex_lock_until(pthread_mutex_t *mutex, int64_t deadline)
@@ -142,11 +151,16 @@ WRAPPER int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, con
 
 WRAPPER int pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
-	int result = real(pthread_mutex_unlock)(mutex);
+	int result = robust_shared(mutex) ? robust_unlock(mutex) : real(pthread_mutex_unlock)(mutex);
 
 	if (result == 0)
 		parking_wake(mutex, 1, PARKING_ALL);
 	return result;
+}
+
+WRAPPER int pthread_mutex_consistent(pthread_mutex_t *mutex)
+{
+	return robust_shared(mutex) ? robust_consistent(mutex) : real(pthread_mutex_consistent)(mutex);
 }
 
 ALIAS(__pthread_mutex_lock, pthread_mutex_lock);
@@ -201,7 +215,7 @@ WRAPPER int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 		note_foreign();
 		return real(pthread_cond_wait)(cond, mutex);
 	}
-	if (cond_shared(cond)) {
+	if (cond_shared(cond) && !robust_shared(mutex)) {
 		cond_note_unlock(mutex);
 		return MIGRATED_OR(real(pthread_cond_wait)(cond, mutex), cond_wait_until(cond, mutex, CLOCK_NEVER));
 	}
@@ -215,7 +229,7 @@ static int cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_
 
 	if (error)
 		return error;
-	if (cond_shared(cond)) {
+	if (cond_shared(cond) && !robust_shared(mutex)) {
 		cond_note_unlock(mutex);
 		return MIGRATED_OR(real(pthread_cond_clockwait)(cond, mutex, clock, abstime), cond_wait_until(cond, mutex, deadline));
 	}

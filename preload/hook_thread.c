@@ -10,6 +10,7 @@
 #include "hub/task.h"
 #include "migrate.h"
 #include "parking.h"
+#include "robust.h"
 #include "shim.h"
 #include "signals.h"
 #include "switch/thread_pointer.h"
@@ -67,6 +68,7 @@ void threads_birth(void)
 	threads.last_tid = FIRST_TID - 1;
 	self->greenlet = green__current;
 	self->block = shim.native_tp;
+	self->initial = true;
 	self->tid = (pid_t)sys_call(SYS_getpid);
 	self->joined = false;
 	if (real(pthread_getattr_np)(pthread_self(), &attributes) == 0) {
@@ -115,26 +117,6 @@ static void thread_released(struct greenlet *greenlet)
 		thread->block = 0;
 		tls_put(greenlet->thread_pointer);
 	}
-}
-
-/* Robust locks that the thread still holds: at a real thread's end the kernel marks them and wakes one waiter. */
-static void robust_abandon(struct thread *self)
-{
-	void **head = tls_robust_list(self->block);
-	void **next;
-
-	for (void **entry = *head; entry != head; entry = next) {
-		int *word = (int *)(void *)((char *)((uintptr_t)entry & ~(uintptr_t)1) - offsetof(pthread_mutex_t, __data.__list.__next));
-		int seen = __atomic_load_n(word, __ATOMIC_SEQ_CST);
-
-		next = *(void ***)((uintptr_t)entry & ~(uintptr_t)1);
-		if ((seen & FUTEX_TID_MASK) != self->tid)
-			continue;
-		__atomic_store_n(word, (seen & (int)FUTEX_WAITERS) | FUTEX_OWNER_DIED, __ATOMIC_SEQ_CST);
-		sys_call(SYS_futex, word, FUTEX_WAKE, 1);
-		parking_wake(word, 1, PARKING_ALL);
-	}
-	*head = head;
 }
 
 /* What is left to do on the thread's own stack; natively the last thread's end is the process's. */
@@ -518,7 +500,7 @@ WRAPPER int pthread_getattr_np(pthread_t id, pthread_attr_t *attributes)
 	struct thread *thread = shim.hub ? thread_of(id) : NULL;
 	int error;
 
-	if (!thread || thread->block == shim.native_tp)
+	if (!thread || thread->initial)
 		return real(pthread_getattr_np)(id, attributes);
 	error = pthread_attr_init(attributes);
 	if (error)

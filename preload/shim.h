@@ -43,7 +43,7 @@ struct shim {
 	size_t stack_size;       /* GREEN_STACK, 0 if not given */
 	uintptr_t alt_low;       /* the carrier's signal stack; a handler on it must not park */
 	size_t alt_size;
-	uintptr_t native_tp;     /* the TLS block of the process's first thread */
+	uintptr_t native_tp;     /* the TLS block of the process's first thread, or in a child of the one that forked */
 	struct stats *stats;     /* the file of GREEN_STATS, or memory of our own */
 };
 

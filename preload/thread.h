@@ -18,6 +18,7 @@ struct thread {
 	bool detached;
 	bool joined;               /* somebody joins it or has joined it */
 	bool foreign_joiner;       /* a foreign thread sleeps on ENDED */
+	bool initial;              /* it runs on the stack that the process came with */
 	bool recycled;             /* tls.c: the block has served another thread before */
 	bool unlinked;             /* tls.c: libc has forgotten the block at a fork */
 	bool cancel_requested;

@@ -143,6 +143,124 @@ static void robust(void)
 	say("not recoverable: %s", error_name(pthread_mutex_lock(&lock)));
 }
 
+/* --- robust and shared by processes --- */
+
+static pthread_mutex_t *shared_robust(int type)
+{
+	pthread_mutex_t *lock = mmap(NULL, sizeof(*lock), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pthread_mutexattr_t attributes;
+
+	must(lock != MAP_FAILED, "mmap");
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_settype(&attributes, type);
+	pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+	pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+	must(pthread_mutex_init(lock, &attributes) == 0, "pthread_mutex_init");
+	return lock;
+}
+
+static void *lock_and_stay(void *lock)
+{
+	pthread_mutex_lock(lock);
+	pause();
+	return NULL;
+}
+
+static void *lock_recover_unlock(void *lock)
+{
+	int error = pthread_mutex_lock(lock);
+
+	say("waiter: %s", error_name(error));
+	say("consistent: %s", error_name(pthread_mutex_consistent(lock)));
+	say("unlock: %s", error_name(pthread_mutex_unlock(lock)));
+	return NULL;
+}
+
+/* The process is killed while a thread that is not its first one holds the lock, and threads here wait for it. */
+static void robust_killed_process(void)
+{
+	pthread_mutex_t *lock = shared_robust(PTHREAD_MUTEX_NORMAL);
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		spawn(lock_and_stay, lock);
+		pause();
+	}
+	while (pthread_mutex_trylock(lock) == 0) {
+		pthread_mutex_unlock(lock);
+		pause_ms(1);
+	}
+	pthread_t waiter = spawn(lock_recover_unlock, lock);
+
+	pause_ms(30);
+	kill(pid, SIGKILL);
+	join(waiter);
+	reap("holder", pid);
+	say("again: %s", error_name(pthread_mutex_lock(lock)));
+	say("unlock: %s", error_name(pthread_mutex_unlock(lock)));
+}
+
+static void *try_and_unlock(void *lock)
+{
+	say("other's try: %s", error_name(pthread_mutex_trylock(lock)));
+	say("other's unlock: %s", error_name(pthread_mutex_unlock(lock)));
+	return NULL;
+}
+
+static void *count_under(void *argument)
+{
+	void **both = argument;
+
+	for (int i = 0; i < 200; i++) {
+		pthread_mutex_lock(both[0]);
+		int seen = *(volatile int *)both[1];
+
+		if (i % 40 == 0)
+			pause_ms(1);
+		*(volatile int *)both[1] = seen + 1;
+		pthread_mutex_unlock(both[0]);
+	}
+	return NULL;
+}
+
+static void robust_among_threads(void)
+{
+	pthread_mutex_t *lock = shared_robust(PTHREAD_MUTEX_NORMAL);
+	int counter = 0;
+	void *both[2] = { lock, &counter };
+	pthread_t threads[4];
+
+	for (int i = 0; i < 4; i++)
+		threads[i] = spawn(count_under, both);
+	for (int i = 0; i < 4; i++)
+		join(threads[i]);
+	say("counted %d", counter);
+	join(spawn(die_holding, lock));
+	join(spawn(lock_recover_unlock, lock));
+	join(spawn(die_holding, lock));
+	say("owner died: %s", error_name(pthread_mutex_lock(lock)));
+	say("unlock as it is: %s", error_name(pthread_mutex_unlock(lock)));
+	say("not recoverable: %s", error_name(pthread_mutex_lock(lock)));
+}
+
+static void robust_kinds(void)
+{
+	pthread_mutex_t *lock = shared_robust(PTHREAD_MUTEX_ERRORCHECK);
+
+	say("lock: %s", error_name(pthread_mutex_lock(lock)));
+	say("again: %s", error_name(pthread_mutex_lock(lock)));
+	join(spawn(try_and_unlock, lock));
+	say("unlock: %s", error_name(pthread_mutex_unlock(lock)));
+	lock = shared_robust(PTHREAD_MUTEX_RECURSIVE);
+	say("lock: %s", error_name(pthread_mutex_lock(lock)));
+	say("again: %s", error_name(pthread_mutex_lock(lock)));
+	join(spawn(try_and_unlock, lock));
+	say("unlock: %s", error_name(pthread_mutex_unlock(lock)));
+	join(spawn(try_and_unlock, lock));
+	say("unlock: %s", error_name(pthread_mutex_unlock(lock)));
+	join(spawn(try_and_unlock, lock));
+}
+
 static void *wait_for_turn(void *argument)
 {
 	struct shared *shared = argument;
@@ -524,6 +642,9 @@ int main(int argc, char **argv)
 		{ "kinds", kinds, 3 },
 		{ "owners", owners, 2 },
 		{ "robust", robust, 2 },
+		{ "robust_killed_process", robust_killed_process, 1 },
+		{ "robust_among_threads", robust_among_threads, 7 },
+		{ "robust_kinds", robust_kinds, 4 },
 		{ "conditions", conditions, 10 },
 		{ "timed_conditions", timed_conditions, 1 },
 		{ "timed_and_signalled", timed_and_signalled, 1 },
