@@ -61,6 +61,27 @@ void green__hub_suspend(struct hub *hub)
 	self->scheduled = false;
 }
 
+void green__hub_preempted(struct hub *hub)
+{
+	critical_enter(hub->flow);
+	green__current->burst = 0;
+	list_append(&hub->preempted, &green__current->ready);
+	green__hub_suspend(hub);
+	critical_leave(hub->flow);
+}
+
+static bool anybody_ready(const struct hub *hub)
+{
+	return !list_empty(&hub->ready) || !list_empty(&hub->pass) || !list_empty(&hub->preempted);
+}
+
+bool green__hub_wanted(struct hub *hub)
+{
+	if (anybody_ready(hub) || hub->flow->interrupts || __atomic_load_n(&hub->remote, __ATOMIC_RELAXED))
+		return true;
+	return timerq_next(&hub->timers) <= clock_now() || green__loop_pending(&hub->loop);
+}
+
 /* The stack is handed over newest first; turn it round, so that what came first is done first. */
 static void take_in_remote(struct hub *hub)
 {
@@ -98,6 +119,8 @@ static void run_pass(struct hub *hub, int64_t now)
 {
 	hub->slice_end = now + SLICE;
 	list_splice(&hub->pass, &hub->ready);
+	if (!list_empty(&hub->preempted))
+		list_append(&hub->pass, list_pop(&hub->preempted));
 	while (!list_empty(&hub->pass)) {
 		hub->budget = BUDGET;
 		green__greenlet_switch(pick(hub->flow), NULL);
@@ -130,7 +153,7 @@ static void poll_events(struct hub *hub, int64_t now)
 {
 	int64_t deadline = 0;
 
-	if (list_empty(&hub->ready) && list_empty(&hub->pass)) {
+	if (!anybody_ready(hub)) {
 		/* Only the hub is left: in a forked child the last task's end is the process's, as a last thread's is. */
 		if (hub->flow->living <= 1)
 			exit(0);
@@ -203,6 +226,7 @@ static struct hub *hub_create(struct flow *flow)
 	hub->flow = flow;
 	list_init(&hub->ready);
 	list_init(&hub->pass);
+	list_init(&hub->preempted);
 	timerq_init(&hub->timers);
 	hub->loop.waits = &flow->stats->epoll_waits;
 	hub->loop.controls = &flow->stats->epoll_ctls;
@@ -292,6 +316,7 @@ int green__hub_after_fork(struct hub *hub)
 	green__flow_after_fork(hub->flow);
 	list_init(&hub->ready);
 	list_init(&hub->pass);
+	list_init(&hub->preempted);
 	timerq_init(&hub->timers);
 	hub->remote = NULL;
 	hub->external = hub->fd_waits = 0;
@@ -316,6 +341,7 @@ static bool scheduled_list_check(const struct list *list)
 
 bool green__hub_check(const struct hub *hub)
 {
-	return scheduled_list_check(&hub->ready) && scheduled_list_check(&hub->pass) && heap_check(&hub->timers.heap) &&
+	return scheduled_list_check(&hub->ready) && scheduled_list_check(&hub->pass) &&
+	       scheduled_list_check(&hub->preempted) && heap_check(&hub->timers.heap) &&
 	       list_check(&hub->flow->all);
 }

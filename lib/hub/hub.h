@@ -4,7 +4,8 @@
  *
  * A hub is an object that a kernel thread drives.  One iteration, in this order:
  *   1. run every greenlet that is ready now, first come first served, at most
- *      for a slice; those made ready meanwhile wait for the next pass;
+ *      for a slice; then one of those that were stopped while they computed;
+ *      those made ready meanwhile wait for the next pass;
  *   2. fire due timers;
  *   3. if nobody is ready compute how long to sleep, else do not sleep;
  *   4. epoll_wait;
@@ -35,6 +36,7 @@ struct hub {
 	struct greenlet *greenlet;
 	struct list ready;         /* struct greenlet.ready: who runs in the next pass */
 	struct list pass;          /* struct greenlet.ready: who still runs in this one */
+	struct list preempted;     /* struct greenlet.ready: who was stopped while it computed; one of them runs last in each pass */
 	unsigned budget;           /* direct switches before the hub looks at the clock */
 	int64_t slice_end;         /* when this pass has to stop for a look at events */
 	int64_t polled;            /* when the loop was last polled */
@@ -61,6 +63,16 @@ void green__hub_ready(struct hub *hub, struct greenlet *greenlet);
 
 /* green__hub_suspend - run others until somebody calls green__hub_ready for the current greenlet; critical */
 void green__hub_suspend(struct hub *hub);
+
+/*
+ * green__hub_preempted - let others run, and come back after those that are ready or become so by now
+ *
+ * Who computes would otherwise have a whole slice before each of those it holds up.
+ */
+void green__hub_preempted(struct hub *hub);
+
+/* green__hub_wanted - true if anybody else could run now, a timer or a descriptor's event being due included; not critical */
+bool green__hub_wanted(struct hub *hub);
 
 /* green__hub_post - from any thread or signal handler: let the hub run REMOTE */
 void green__hub_post(struct hub *hub, struct remote *remote);

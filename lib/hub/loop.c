@@ -11,6 +11,7 @@
  *   - EPERM from epoll_ctl means a file that never blocks: regular, directory.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 
@@ -114,6 +115,14 @@ void green__loop_poll(struct loop *loop, int64_t deadline)
 		if (events[i].data.u64 != LOOP_WAKE)
 			loop->event(loop->context, events[i].data.u64, events[i].events);
 	}
+}
+
+bool green__loop_pending(const struct loop *loop)
+{
+	struct pollfd pollfd = { .fd = loop->epoll_fd, .events = POLLIN };
+	struct timespec now = { 0, 0 };
+
+	return sys_look(SYS_ppoll, &pollfd, 1, &now, NULL, 8) > 0;
 }
 
 void green__loop_wake(struct loop *loop)

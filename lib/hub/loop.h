@@ -36,6 +36,9 @@ void green__loop_finish(struct loop *loop);
  */
 void green__loop_poll(struct loop *loop, int64_t deadline);
 
+/* green__loop_pending - true if a poll would find an event */
+bool green__loop_pending(const struct loop *loop);
+
 /* green__loop_wake - end a wait that sleeps or is about to; from any thread or signal handler */
 void green__loop_wake(struct loop *loop);
 
