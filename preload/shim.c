@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/duration.h"
 #include "base/size.h"
 #include "hub/task.h"
 #include "hub/worker.h"
@@ -26,7 +27,7 @@
 #define STATS_MAGIC UINT64_C(0x3153544154534e47)
 
 static struct stats private_stats;
-struct shim shim = { .stats = &private_stats };
+struct shim shim = { .stats = &private_stats, .timeslice = TIMESLICE_DEFAULT };
 
 void shim_say(const char *format, ...)
 {
@@ -70,6 +71,14 @@ static void read_stack_size(void)
 		return;
 	}
 	shim.stack_size = size;
+}
+
+static void read_timeslice(void)
+{
+	const char *value = getenv("GREEN_TIMESLICE");
+
+	if (value && duration_parse(value, &shim.timeslice))
+		shim_say("GREEN_TIMESLICE=%s: " DURATION_RULE "; using the default", value);
 }
 
 /* The file is shared memory, so that the counters outlive the process however it ends. */
@@ -135,6 +144,7 @@ static void leave_children_alone(void)
 	if (preload && !*preload)
 		unsetenv("LD_PRELOAD");
 	unsetenv("GREEN_STACK");
+	unsetenv("GREEN_TIMESLICE");
 	unsetenv("GREEN_CHILDREN");
 	unsetenv("GREEN_VERBOSE");
 	unsetenv("GREEN_STATS");
@@ -150,6 +160,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	real_resolve();
 	shim.verbose = read_switch("GREEN_VERBOSE", false);
 	read_stack_size();
+	read_timeslice();
 	open_stats();
 	process_watch_forks();
 	if (!read_switch("GREEN_CHILDREN", true))

@@ -34,6 +34,9 @@
 extern void __pthread_register_cancel(__pthread_unwind_buf_t *buffer);
 extern void __pthread_unregister_cancel(__pthread_unwind_buf_t *buffer);
 
+/* As long as the kernel's own clock allows at no cost (preempt.c). */
+#define TIMESLICE_DEFAULT INT64_C(-1)
+
 struct shim {
 	struct hub *hub;         /* NULL until the first pthread_create */
 	bool stood_down;         /* threads are real ones, because the self-check failed */
@@ -41,6 +44,7 @@ struct shim {
 	bool foreign;            /* a foreign thread has used a lock: it may also use one inside libc, unseen */
 	int in_vfork_child;      /* the parent's memory is a child's for the moment: touch nothing */
 	size_t stack_size;       /* GREEN_STACK, 0 if not given */
+	int64_t timeslice;       /* GREEN_TIMESLICE: 0 is off; TIMESLICE_DEFAULT if not given */
 	uintptr_t alt_low;       /* the carrier's signal stack; a handler on it must not park */
 	size_t alt_size;
 	uintptr_t native_tp;     /* the TLS block of the process's first thread, or in a child of the one that forked */

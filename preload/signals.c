@@ -84,6 +84,11 @@ static void update_kernel_mask(void)
 		set_kernel_mask(mask);
 }
 
+void signals_masks_changed(void)
+{
+	update_kernel_mask();
+}
+
 static void count_mask(uint64_t mask, int change)
 {
 	for (; mask; mask &= mask - 1)
@@ -259,6 +264,17 @@ static void distribute(struct flow *flow)
 		green__interrupt(green__current);
 }
 
+/* Who was interrupted inside libc may hold a lock there, which the handler does not know: no tick meanwhile. */
+static void call_sheltered(int number, siginfo_t *info, void *context)
+{
+	uintptr_t before = thread_self()->shelter;
+
+	if (!preempt_harmless(context))
+		shelter_enter();
+	call_handler(number, info, context);
+	shelter_leave(before);
+}
+
 static void on_signal(int number, siginfo_t *info, void *context)
 {
 	struct greenlet *self = green__current;
@@ -272,7 +288,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
 	} else if (self->flow->critical == 0 && choose(number, info) == thread_self() && thread_self()->greenlet == self &&
 		   !(thread_self()->mask & bit(number))) {
 		/* The program's own code was interrupted, and the signal is for it: nothing is ours to change. */
-		call_handler(number, info, context);
+		call_sheltered(number, info, context);
 	} else {
 		infos[number] = *info;
 		__atomic_or_fetch(&arrived, bit(number), __ATOMIC_SEQ_CST);
@@ -328,8 +344,10 @@ int signals_action(int number, const struct sigaction *action, struct sigaction 
 		return real(sigaction)(number, action, old);
 	if (number == preempt_signal() && !action)
 		return memset(old ? old : &before, 0, sizeof(before)), 0;
-	if (number == preempt_signal())
+	if (number == preempt_signal()) {
 		preempt_stop();
+		update_kernel_mask();
+	}
 	if (SYNCHRONOUS & bit(number)) {
 		result = real(sigaction)(number, action, old);
 		/* The runtime's own watch for overflows stands where the program has its default. */

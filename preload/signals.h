@@ -40,6 +40,9 @@ void signals_kernel_mask_restore(uint64_t mask);
 /* signals_refresh_mask - SET becomes what the carrier blocks now */
 void signals_refresh_mask(sigset_t *set);
 
+/* signals_masks_changed - the signal that ticks is another one: the kernel's mask may hold the old one, and not the new */
+void signals_masks_changed(void);
+
 /* signals_send - signal NUMBER for THREAD alone */
 int signals_send(struct thread *thread, int number);
 

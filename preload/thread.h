@@ -24,6 +24,7 @@ struct thread {
 	bool cancel_requested;
 	bool asynchronous;         /* pthread_setcanceltype: a tick may act on the request */
 	unsigned files_held;       /* FILE locks taken by flockfile: libc would block the carrier on one of them */
+	uintptr_t shelter;         /* preempt.c: below it on the stack no tick switches away; 0: none */
 	void *(*routine)(void *);
 	void *argument;
 	void *result;

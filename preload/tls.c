@@ -27,6 +27,7 @@ enum {
 	HEADER_TCB = 0x00,
 	HEADER_SELF = 0x10,
 	HEADER_MULTIPLE_THREADS = 0x18,
+	HEADER_SCOPE_USED = 0x1c,
 	HEADER_STACK_GUARD = 0x28,
 	HEADER_POINTER_GUARD = 0x30,
 	FIRST_KEYS_BYTES = 512,  /* struct pthread's own 32 keys lie just before the table of blocks of keys */
@@ -86,6 +87,11 @@ bool tls_cancel_unfinished(uintptr_t block)
 	int word = __atomic_load_n((int *)(void *)field(block, glibc.cancelhandling), __ATOMIC_SEQ_CST);
 
 	return (word & (CANCELING_BIT | CANCELED_BIT)) == CANCELING_BIT;
+}
+
+bool tls_in_loader(uintptr_t block)
+{
+	return *(int *)(void *)field(block, HEADER_SCOPE_USED) != 0;
 }
 
 static bool find_offset(const char *name, size_t *offset)

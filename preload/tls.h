@@ -38,6 +38,9 @@ void tls_cancel_deferred(uintptr_t block, bool deferred);
 /* tls_cancel_unfinished - true if libc has begun to cancel BLOCK's thread and leaves the rest to a signal */
 bool tls_cancel_unfinished(uintptr_t block);
 
+/* tls_in_loader - true while BLOCK's thread has ld.so look a symbol up, which dlclose in any thread would wait for */
+bool tls_in_loader(uintptr_t block);
+
 /* tls_destructors - run C++'s thread_local destructors of the calling thread */
 void tls_destructors(void);
 

@@ -69,8 +69,10 @@ def listed_cases(program):
 
 
 def environment(options):
-    """The child finds our loadable modules, and no shim that surrounds the driver."""
+    """The child finds our loadable modules, and no shim that surrounds the driver; GREEN_TIMESLICE may set its pace."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("GREEN_") and k != "LD_PRELOAD"}
+    if "GREEN_TIMESLICE" in os.environ:
+        env["GREEN_TIMESLICE"] = os.environ["GREEN_TIMESLICE"]
     for place in (".libs", "."):
         directory = os.path.join(options.programs, place)
         if os.path.exists(os.path.join(directory, MODULES[0] + ".so")):
