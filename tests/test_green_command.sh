@@ -15,7 +15,7 @@ $cc --version >/dev/null 2>&1 || { echo "skip all: no C compiler"; exit 77; }
 
 LC_ALL=C
 export LC_ALL
-unset GREEN_STACK GREEN_CHILDREN GREEN_VERBOSE GREEN_STATS LD_PRELOAD TELL
+unset GREEN_STACK GREEN_TIMESLICE GREEN_CHILDREN GREEN_VERBOSE GREEN_STATS LD_PRELOAD TELL
 
 # Programs run as another user, too, so that user must be able to get there.
 umask 022
@@ -195,6 +195,26 @@ run env GREEN_STACK=abc "$green" run --stack=3m ./tell
 expect "a bad variable that an option replaces does no harm" status=0 out=3m carried
 run "$green" run ./tell
 expect "no --stack, no GREEN_STACK" status=0 out=unset carried
+TELL=GREEN_TIMESLICE
+for time in off 50us 100us 0500us 2ms 10s 10000ms; do
+	run "$green" run --timeslice=$time ./tell
+	expect "--timeslice=$time" status=0 out=$time carried
+done
+for time in '' 2 0 0ms 49us 11s 10001ms 2m 2MS ' 2ms' '2ms ' '2 ms' 2.5ms -2ms +2ms 0x2ms on Off 99999999999999999999s; do
+	run "$green" run "--timeslice=$time" ./tell
+	expect "--timeslice='$time' is refused" status=2 "err=^green run: --timeslice=$time: not a time .*: $usage" native
+	run env "GREEN_TIMESLICE=$time" "$green" run ./tell
+	expect "GREEN_TIMESLICE='$time' is refused" status=2 "err=^green run: GREEN_TIMESLICE=$time: not a time .*: $usage" native
+done
+run env GREEN_TIMESLICE=3ms "$green" run ./tell
+expect "GREEN_TIMESLICE is passed on" status=0 out=3ms carried
+run env GREEN_TIMESLICE=abc "$green" run --timeslice=1ms --timeslice=off ./tell
+expect "the last --timeslice wins, over GREEN_TIMESLICE too" status=0 out=off carried
+run "$green" run --timeslice ./tell
+expect "--timeslice without a time" status=2 "err=needs a time" native
+run "$green" run ./tell
+expect "no --timeslice, no GREEN_TIMESLICE" status=0 out=unset carried
+TELL=GREEN_STACK
 for variable in GREEN_CHILDREN GREEN_VERBOSE; do
 	for value in '' 2 yes 00 '1 '; do
 		run env "$variable=$value" "$green" run ./tell

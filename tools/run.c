@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/duration.h"
 #include "base/size.h"
 #include "program.h"
 
@@ -18,6 +19,7 @@
 
 struct options {
 	const char *stack;	/* NULL unless --stack was given */
+	const char *timeslice;	/* NULL unless --timeslice was given */
 	bool no_children;
 	bool verbose;
 	char **command;		/* the command and its arguments, NULL at the end */
@@ -29,6 +31,8 @@ static const char help_text[] =
 	"\n"
 	"  --stack=SIZE    stack of each thread that does not ask for a size itself:\n"
 	"                  bytes, or a number followed by k, m or g; 16k to 1g\n"
+	"  --timeslice=TIME  how long a thread may compute before the others have a turn:\n"
+	"                  a number followed by us, ms or s, 50us to 10s; or off\n"
 	"  --no-children   run the programs that COMMAND starts natively\n"
 	"  --verbose       tell on standard error what is being done\n"
 	"  --help          print this text\n"
@@ -45,6 +49,13 @@ static bool is_size(const char *text)
 	size_t bytes;
 
 	return size_parse(text, &bytes) == 0;
+}
+
+static bool is_duration(const char *text)
+{
+	int64_t nanoseconds;
+
+	return duration_parse(text, &nanoseconds) == 0;
 }
 
 static bool is_switch(const char *text)
@@ -66,11 +77,15 @@ static int wrong_usage(const char *what, const char *value, const char *rule)
 /* Returns 0 to go on, else the status to exit with. */
 static int parse_option(const char *word, struct options *options)
 {
-	static const char stack[] = "--stack=";
+	static const char stack[] = "--stack=", timeslice[] = "--timeslice=";
 
 	if (strncmp(word, stack, strlen(stack)) == 0) {
 		options->stack = word + strlen(stack);
 		return is_size(options->stack) ? 0 : wrong_usage(stack, options->stack, SIZE_RULE);
+	}
+	if (strncmp(word, timeslice, strlen(timeslice)) == 0) {
+		options->timeslice = word + strlen(timeslice);
+		return is_duration(options->timeslice) ? 0 : wrong_usage(timeslice, options->timeslice, DURATION_RULE);
 	}
 	if (strcmp(word, "--no-children") == 0)
 		options->no_children = true;
@@ -78,6 +93,8 @@ static int parse_option(const char *word, struct options *options)
 		options->verbose = true;
 	else if (strcmp(word, "--stack") == 0)
 		return wrong_usage(word, "", "needs a size, as in --stack=256k");
+	else if (strcmp(word, "--timeslice") == 0)
+		return wrong_usage(word, "", "needs a time, as in --timeslice=1ms");
 	else
 		return wrong_usage(word, "", "unknown option");
 	return 0;
@@ -128,11 +145,12 @@ static int check_environment(const struct options *options)
 		const char *rule;
 	} variables[] = {
 		{ "GREEN_STACK", is_size, SIZE_RULE },
+		{ "GREEN_TIMESLICE", is_duration, DURATION_RULE },
 		{ "GREEN_CHILDREN", is_switch, "neither 0 nor 1" },
 		{ "GREEN_VERBOSE", is_switch, "neither 0 nor 1" },
 		{ "GREEN_STATS", is_prefix, "empty, and no file name can begin with it" },
 	};
-	const bool replaced[] = { options->stack != NULL, options->no_children, options->verbose, false };
+	const bool replaced[] = { options->stack != NULL, options->timeslice != NULL, options->no_children, options->verbose, false };
 
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
 		const char *value = getenv(variables[i].name);
@@ -250,6 +268,8 @@ static int set_preload(const char *shim)
 static int set_variables(const struct options *options, const char *shim)
 {
 	if (options->stack != NULL && setenv("GREEN_STACK", options->stack, 1) != 0)
+		return -1;
+	if (options->timeslice != NULL && setenv("GREEN_TIMESLICE", options->timeslice, 1) != 0)
 		return -1;
 	if (options->no_children && setenv("GREEN_CHILDREN", "0", 1) != 0)
 		return -1;
