@@ -15,6 +15,7 @@
 #include "hub/descriptor.h"
 #include "migrate.h"
 #include "net/io.h"
+#include "preempt.h"
 #include "shim.h"
 
 extern void __chk_fail(void) __attribute__((noreturn));
@@ -111,6 +112,7 @@ WRAPPER char *fgets(char *line, int size, FILE *file)
 	size_t done;
 	bool failed_before;
 
+	preempt_point();
 	if (size <= 1 || !cooperative(file))
 		return real(fgets)(line, size, file);
 	LOCKED(file);
@@ -133,6 +135,7 @@ WRAPPER size_t fread(void *to, size_t size, size_t count, FILE *file)
 {
 	size_t bytes;
 
+	preempt_point();
 	if (!cooperative(file) || __builtin_mul_overflow(size, count, &bytes) || bytes == 0)
 		return real(fread)(to, size, count, file);
 	LOCKED(file);
@@ -152,6 +155,7 @@ WRAPPER int fgetc(FILE *file)
 {
 	char byte;
 
+	preempt_point();
 	if (!cooperative(file))
 		return real(fgetc)(file);
 	LOCKED(file);
@@ -216,6 +220,7 @@ static ssize_t read_line(FILE *file, char **line, size_t *size, int delimiter)
 
 WRAPPER ssize_t getdelim(char **line, size_t *size, int delimiter, FILE *file)
 {
+	preempt_point();
 	if (!line || !size || !cooperative(file))
 		return real(getdelim)(line, size, delimiter, file);
 	if (!*line)

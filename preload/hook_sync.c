@@ -7,6 +7,7 @@
 #include "hub/task.h"
 #include "migrate.h"
 #include "parking.h"
+#include "preempt.h"
 #include "robust.h"
 #include "shim.h"
 #include "thread.h"
@@ -155,6 +156,7 @@ WRAPPER int pthread_mutex_unlock(pthread_mutex_t *mutex)
 
 	if (result == 0)
 		parking_wake(mutex, 1, PARKING_ALL);
+	preempt_point();
 	return result;
 }
 
