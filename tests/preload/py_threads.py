@@ -253,7 +253,8 @@ def signals():
 
     start = time.monotonic()
     later()
-    time.sleep(0.03)
+    while not seen and time.monotonic() < start + 3:
+        time.sleep(0.03)
     say_late(f"sleep {seen}", start, 0.025, 3)
 
     def end_it(number, frame):
@@ -261,8 +262,8 @@ def signals():
 
     signal.signal(signal.SIGUSR1, end_it)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        later()
         try:
+            later()
             listener.accept()
         except Woken:
             print("accept was ended by a handler")
