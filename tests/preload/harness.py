@@ -69,8 +69,10 @@ def collect_stats(prefix):
     directory, start = os.path.split(prefix)
     found = {}
     for name in os.listdir(directory):
-        if name.startswith(start + "."):
-            found[int(name.rsplit(".", 1)[1])] = read_stats(os.path.join(directory, name))
+        path = os.path.join(directory, name)
+        # A child that was killed as it started has made the file and no more.
+        if name.startswith(start + ".") and os.path.getsize(path):
+            found[int(name.rsplit(".", 1)[1])] = read_stats(path)
     return found
 
 
