@@ -477,6 +477,90 @@ static void terminals(void)
 	join(spawn(in_terminal, NULL));
 }
 
+/* --- daemons --- */
+
+static int daemon_pipe[2];
+
+static void *tell_from_thread(void *text)
+{
+	pause_ms(5);
+	must(write(daemon_pipe[1], text, strlen(text)) == (ssize_t)strlen(text), "write");
+	return NULL;
+}
+
+/* In the daemon: threads, commands and pipes work as anywhere. */
+static void be_daemon(void)
+{
+	pthread_t first, second;
+
+	must(daemon(1, 1) == 0, "daemon");
+	first = spawn(tell_from_thread, "thread ");
+	join(first);
+	second = spawn(tell_from_thread, getsid(0) == getpid() ? "leads its session " : "leads nothing ");
+	join(second);
+	must(system("exit 3") == 3 << 8, "system");
+	must(write(daemon_pipe[1], "end", 3) == 3, "write");
+	exit(0);
+}
+
+static void *daemon_in_thread(void *unused)
+{
+	(void)unused;
+	be_daemon();
+	return NULL;
+}
+
+static void start_daemon(bool in_thread)
+{
+	char text[128];
+	pid_t pid;
+
+	must(pipe(daemon_pipe) == 0, "pipe");
+	pthread_t neighbour = spawn(tell_from_thread, "before ");
+
+	join(neighbour);
+	pid = fork();
+	if (pid == 0) {
+		if (in_thread)
+			join(spawn(daemon_in_thread, NULL));
+		be_daemon();
+	}
+	close(daemon_pipe[1]);
+	size_t size = read_full(daemon_pipe[0], text, sizeof(text) - 1);
+
+	text[size] = '\0';
+	say("daemon: %s", text);
+	reap("its parent", pid);
+}
+
+static void daemons(void)
+{
+	start_daemon(false);
+	start_daemon(true);
+}
+
+/* The usual way to be nobody's child: the first child ends at once, the second works with threads. */
+static void double_fork(void)
+{
+	char text[64];
+
+	must(pipe(daemon_pipe) == 0, "pipe");
+	join(spawn(tell_from_thread, "before "));
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setsid();
+		if (fork() != 0)
+			_exit(5);
+		join(spawn(tell_from_thread, "grandchild"));
+		_exit(0);
+	}
+	close(daemon_pipe[1]);
+	text[read_full(daemon_pipe[0], text, sizeof(text) - 1)] = '\0';
+	say("heard: %s", text);
+	reap("child", pid);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct plain_case cases[] = {
@@ -498,6 +582,8 @@ int main(int argc, char **argv)
 		{ "exec_fails", exec_fails, 2 },
 		{ "child_is_killed", child_is_killed, 1 },
 		{ "terminals", terminals, 1 },
+		{ "daemons", daemons, 2 },
+		{ "double_fork", double_fork, 1 },
 		{ 0 },
 	};
 
