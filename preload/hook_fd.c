@@ -12,8 +12,8 @@
 #include "green/io.h"
 #include "hub/descriptor.h"
 #include "hub/fd.h"
-#include "migrate.h"
 #include "shim.h"
+#include "stream.h"
 
 static bool hub_owns(int fd)
 {
@@ -346,9 +346,14 @@ ALIAS(creat, creat64);
 WRAPPER int fclose(FILE *file)
 {
 	int fd = file ? fileno(file) : -1;
+	FILE *guarded;
 
+	if (file)
+		stream_closing(file);
 	if (fd >= 0)
 		closing(fd);
+	guarded = stream_guard(file);
+	stream_unlock(&guarded);
 	return real(fclose)(file);
 }
 
@@ -357,6 +362,8 @@ WRAPPER int pclose(FILE *file)
 {
 	int fd = file ? fileno(file) : -1;
 
+	if (file)
+		stream_closing(file);
 	if (fd >= 0)
 		closing(fd);
 	return MIGRATED(real(pclose)(file));

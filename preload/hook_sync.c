@@ -602,7 +602,8 @@ static int file_attempt(void *file)
 
 WRAPPER void flockfile(FILE *file)
 {
-	struct lock_call call = { .object = file, .attempt = file_attempt, .busy = EBUSY, .deadline = CLOCK_NEVER };
+	/* libc unlocks inside itself for a thread that is away. */
+	struct lock_call call = { .object = file, .attempt = file_attempt, .busy = EBUSY, .deadline = CLOCK_NEVER, .shared = true };
 
 	if (!shim_hub())
 		real(flockfile)(file);

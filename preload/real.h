@@ -17,6 +17,7 @@
 #include <shadow.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -34,6 +35,7 @@
 #include <threads.h>
 #include <time.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "base/compiler.h"
 
@@ -44,6 +46,10 @@ extern int res_nquery(struct __res_state *state, const char *name, int class, in
 extern int res_nsearch(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int size);
 extern int __uflow(FILE *file);
 extern int __underflow(FILE *file);
+extern int __overflow(FILE *file, int byte);
+extern int __isoc99_vfscanf(FILE *file, const char *format, va_list arguments);
+extern int __vfprintf_chk(FILE *file, int flag, const char *format, va_list arguments);
+extern int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments);
 extern void __vsyslog_chk(int priority, int flag, const char *format, va_list arguments);
 
 /* Types come from libc's own declarations, so a signature cannot be typed wrongly. */
