@@ -105,6 +105,9 @@ static void arrive(struct greenlet *self)
 	sanitizer_arrive(&self->sanitizer, &flow->previous->sanitizer);
 	flow->critical = self->critical;
 	errno_store(self->saved_errno);
+	/* What interrupted it has work to do on its stack, whatever else ended its wait. */
+	if (unlikely(self->interrupted))
+		flow->interrupts = 1;
 	if (unlikely(after != NULL)) {
 		flow->after = NULL;
 		after(flow->previous);
