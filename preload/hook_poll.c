@@ -8,35 +8,33 @@
 
 extern void __chk_fail(void) __attribute__((noreturn));
 
-/* A mask for the length of one call; what it lets through is delivered, and ends the call. */
-struct mask_scope {
-	bool active;
-	uint64_t before;
-	unsigned handled;
-};
+/* RETURN what the call ends with while the caller blocks what MASK says, which natively the kernel sees to. */
+#define WITH_MASK(mask, cooperative, plain) \
+	do { \
+		long masked_result; \
+		if (!mask || !shim_greenlet() || !thread_self()->block) \
+			return shim_hub() ? (int)sys_result(cooperative) : plain; \
+		signals_lend_mask(mask_word(mask), !shim_hub()); \
+		if (!thread_self()->mask_lent) \
+			masked_result = -EINTR; \
+		else \
+			masked_result = shim_hub() ? cooperative : negated(plain); \
+		signals_return_mask(); \
+		return (int)sys_result(masked_result); \
+	} while (0)
 
-static void mask_enter(struct mask_scope *scope, const sigset_t *mask)
+static uint64_t mask_word(const sigset_t *mask)
 {
-	uint64_t wanted;
+	uint64_t word;
 
-	scope->active = mask && thread_self()->block;
-	if (!scope->active)
-		return;
-	memcpy(&wanted, mask, sizeof(wanted));
-	scope->before = thread_self()->mask;
-	scope->handled = thread_self()->handled;
-	signals_set_mask(wanted);
+	memcpy(&word, mask, sizeof(word));
+	return word;
 }
 
-static bool mask_interrupted(const struct mask_scope *scope)
+/* What libc's call returned, as the kernel says it. */
+static long negated(long result)
 {
-	return scope->active && thread_self()->handled != scope->handled;
-}
-
-static void mask_leave(const struct mask_scope *scope)
-{
-	if (scope->active)
-		signals_set_mask(scope->before);
+	return result < 0 ? -errno : result;
 }
 
 static int64_t deadline_ms(int timeout)
@@ -64,18 +62,10 @@ ALIAS(__poll, poll);
 
 WRAPPER int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
-	struct mask_scope scope;
-	long result;
-
-	if (!shim_hub())
-		return real(ppoll)(fds, count, timeout, mask);
 	if (timeout && !clock_valid(timeout))
 		return (int)sys_result(-EINVAL);
 	shim_cancellation_point();
-	mask_enter(&scope, mask);
-	result = mask_interrupted(&scope) ? -EINTR : green__poll(fds, count, deadline_of(timeout));
-	mask_leave(&scope);
-	return (int)sys_result(result);
+	WITH_MASK(mask, green__poll(fds, count, deadline_of(timeout)), real(ppoll)(fds, count, timeout, mask));
 }
 
 WRAPPER int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room)
@@ -122,18 +112,11 @@ ALIAS(__select, select);
 
 WRAPPER int pselect(int count, fd_set *read, fd_set *write, fd_set *except, const struct timespec *timeout, const sigset_t *mask)
 {
-	struct mask_scope scope;
-	long result;
-
-	if (!shim_hub())
-		return real(pselect)(count, read, write, except, timeout, mask);
 	if (timeout && !clock_valid(timeout))
 		return (int)sys_result(-EINVAL);
 	shim_cancellation_point();
-	mask_enter(&scope, mask);
-	result = mask_interrupted(&scope) ? -EINTR : green__select(count, read, write, except, deadline_of(timeout));
-	mask_leave(&scope);
-	return (int)sys_result(result);
+	WITH_MASK(mask, green__select(count, read, write, except, deadline_of(timeout)),
+		  real(pselect)(count, read, write, except, timeout, mask));
 }
 
 /* An epoll instance is a descriptor that can be polled like any other. */
@@ -159,37 +142,26 @@ static long epoll_until(int fd, struct epoll_event *events, int count, int64_t d
 	return result;
 }
 
-static int epoll_masked(int fd, struct epoll_event *events, int count, int64_t deadline, const sigset_t *mask)
-{
-	struct mask_scope scope;
-	long result;
-
-	shim_cancellation_point();
-	mask_enter(&scope, mask);
-	result = mask_interrupted(&scope) ? -EINTR : epoll_until(fd, events, count, deadline);
-	mask_leave(&scope);
-	return (int)sys_result(result);
-}
-
 WRAPPER int epoll_wait(int fd, struct epoll_event *events, int count, int timeout)
 {
 	if (!shim_hub())
 		return real(epoll_wait)(fd, events, count, timeout);
-	return epoll_masked(fd, events, count, deadline_ms(timeout), NULL);
+	shim_cancellation_point();
+	return (int)sys_result(epoll_until(fd, events, count, deadline_ms(timeout)));
 }
 
 WRAPPER int epoll_pwait(int fd, struct epoll_event *events, int count, int timeout, const sigset_t *mask)
 {
-	if (!shim_hub())
-		return real(epoll_pwait)(fd, events, count, timeout, mask);
-	return epoll_masked(fd, events, count, deadline_ms(timeout), mask);
+	shim_cancellation_point();
+	WITH_MASK(mask, epoll_until(fd, events, count, deadline_ms(timeout)),
+		  real(epoll_pwait)(fd, events, count, timeout, mask));
 }
 
 WRAPPER int epoll_pwait2(int fd, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask)
 {
-	if (!shim_hub())
-		return real(epoll_pwait2)(fd, events, count, timeout, mask);
 	if (timeout && !clock_valid(timeout))
 		return (int)sys_result(-EINVAL);
-	return epoll_masked(fd, events, count, deadline_of(timeout), mask);
+	shim_cancellation_point();
+	WITH_MASK(mask, epoll_until(fd, events, count, deadline_of(timeout)),
+		  real(epoll_pwait2)(fd, events, count, timeout, mask));
 }

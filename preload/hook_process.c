@@ -88,18 +88,18 @@ __attribute__((visibility("hidden"))) int vfork_failed(int error)
 }
 
 /* The child shares everything but the kernel's view of its mask, which has to be the thread's own. */
-static uint64_t mask_before_vfork;
-
 __attribute__((visibility("hidden"))) void vfork_prepare(void)
 {
-	mask_before_vfork = signals_kernel_mask_swap();
+	if (shim_greenlet())
+		signals_own_mask_swap();
 	shim.in_vfork_child = 1;
 }
 
 __attribute__((visibility("hidden"))) void vfork_parent(void)
 {
 	shim.in_vfork_child = 0;
-	signals_kernel_mask_restore(mask_before_vfork);
+	if (shim_greenlet())
+		signals_own_mask_restore();
 	green__descriptors_forked();
 }
 
@@ -107,13 +107,12 @@ __attribute__((visibility("hidden"))) void vfork_parent(void)
 
 #define WITH_OWN_MASK(call) \
 	do { \
-		uint64_t mask; \
 		int result; \
 		if (!shim_greenlet()) \
 			return call; \
-		mask = signals_kernel_mask_swap(); \
+		signals_own_mask_swap(); \
 		result = call; \
-		signals_kernel_mask_restore(mask); \
+		signals_own_mask_restore(); \
 		return result; \
 	} while (0)
 

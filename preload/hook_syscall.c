@@ -3,11 +3,12 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include "hub/descriptor.h"
 #include "parking.h"
 #include "shim.h"
-#include "thread.h"
+#include "signals.h"
 
 #define SHARED_INTERVAL (5 * NS_PER_MS)
 
@@ -49,6 +50,7 @@ static long futex_wait(int *word, int operation, int value, const struct timespe
 
 	if ((timeout && !clock_valid(timeout)) || bits == 0)
 		return -EINVAL;
+	shim_call_begins();
 	deadline = futex_deadline(operation, timeout);
 	for (bool first = true;; first = false) {
 		int64_t soon = shared ? clock_after(SHARED_INTERVAL) : CLOCK_NEVER;
@@ -60,8 +62,8 @@ static long futex_wait(int *word, int operation, int value, const struct timespe
 		if (result != -ETIMEDOUT || clock_now() >= deadline)
 			break;
 	}
-	/* The kernel restarts a futex wait after a handler with SA_RESTART; to the caller that is a wake for no reason. */
-	if (result == -EINTR && shim_interrupted(true, false))
+	/* The kernel restarts a futex wait without limit after a handler with SA_RESTART; to the caller that is a wake for no reason. */
+	if (result == -EINTR && shim_interrupted(!timeout, false))
 		return 0;
 	return result;
 }
@@ -175,6 +177,62 @@ static long do_futex(long a[6])
 	return sys_call(SYS_futex, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
+/* What the kernel calls a struct sigaction. */
+struct kernel_action {
+	sighandler_t handler;
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+static long raw_sigaction(int number, const struct kernel_action *given, struct kernel_action *old)
+{
+	struct sigaction action = { .sa_flags = 0 }, before;
+
+	if (given) {
+		action.sa_handler = given->handler;
+		action.sa_flags = (int)given->flags;
+		memcpy(&action.sa_mask, &given->mask, sizeof(given->mask));
+	}
+	if (sigaction(number, given ? &action : NULL, &before))
+		return -errno;
+	if (old) {
+		old->handler = before.sa_handler;
+		old->flags = (unsigned)before.sa_flags;
+		old->restorer = before.sa_restorer;
+		memcpy(&old->mask, &before.sa_mask, sizeof(old->mask));
+	}
+	return 0;
+}
+
+/* The kernel's forms of calls that are ours to answer; its signal sets are one word long. */
+static long signal_call(long number, long a[6])
+{
+	bool mine = shim_greenlet() && thread_self()->block;
+	long result;
+
+	if (mine && number == SYS_tkill && signals_send_id(-1, (pid_t)a[0], (int)a[1], NULL, &result))
+		return result;
+	if (mine && number == SYS_rt_tgsigqueueinfo &&
+	    signals_send_id((pid_t)a[0], (pid_t)a[1], (int)a[2], (const siginfo_t *)a[3], &result))
+		return result;
+	if (mine && number == SYS_rt_sigaction && a[3] == 8)
+		return raw_sigaction((int)a[0], (const struct kernel_action *)a[1], (struct kernel_action *)a[2]);
+	if (mine && number == SYS_rt_sigprocmask && a[3] == 8)
+		return -pthread_sigmask((int)a[0], (const sigset_t *)a[1], (sigset_t *)a[2]);
+	if (mine && number == SYS_rt_sigpending && a[1] == 8)
+		return sigpending((sigset_t *)a[0]) ? -errno : 0;
+	if (mine && number == SYS_rt_sigsuspend && a[1] == 8)
+		return sigsuspend((const sigset_t *)a[0]) ? -errno : 0;
+	if (mine && number == SYS_sigaltstack)
+		return sigaltstack((const stack_t *)a[0], (stack_t *)a[1]) ? -errno : 0;
+	if (mine && number == SYS_rt_sigtimedwait && a[3] == 8) {
+		result = sigtimedwait((const sigset_t *)a[0], (siginfo_t *)a[1], (const struct timespec *)a[2]);
+		return result < 0 ? -errno : result;
+	}
+	return sys_call(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
 /* Whatever the number meant before, nothing is known of it now. */
 static long descriptor_made_by(long result)
 {
@@ -199,6 +257,21 @@ WRAPPER long syscall(long number, ...)
 		return sys_result(do_futex(a));
 	case SYS_gettid:
 		return gettid();
+	case SYS_tgkill:
+		return tgkill((pid_t)a[0], (pid_t)a[1], (int)a[2]);
+	case SYS_tkill:
+	case SYS_rt_tgsigqueueinfo:
+	case SYS_rt_sigprocmask:
+	case SYS_rt_sigaction:
+	case SYS_rt_sigpending:
+	case SYS_rt_sigtimedwait:
+	case SYS_rt_sigsuspend:
+	case SYS_sigaltstack:
+		return sys_result(signal_call(number, a));
+	case SYS_pause:
+		return pause();
+	case SYS_kill:
+		return kill((pid_t)a[0], (int)a[1]);
 	case SYS_read:
 		return read((int)a[0], (void *)a[1], (size_t)a[2]);
 	case SYS_write:

@@ -154,6 +154,7 @@ static void *thread_main(void *arg)
 	struct thread *self = arg;
 
 	tls_start();
+	signals_thread_started();
 	self->result = thread_run(self);
 	thread_finish(self);
 	return NULL;

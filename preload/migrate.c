@@ -41,11 +41,10 @@ bool migrate_enter(struct migration *migration)
 {
 	struct hub *hub = shim_hub();
 	struct thread *self = thread_self();
-	bool restart = true;
 
 	if (!hub || !self->block || self->greenlet != green__current || block_is_shared(hub))
 		return false;
-	signals_run_pending(&restart);
+	signals_deliver();
 	if (!green__leave(hub, &migration->away))
 		return false;
 	migration->thread = self;
@@ -53,7 +52,7 @@ bool migrate_enter(struct migration *migration)
 	publish(self, (pid_t)sys_call(SYS_gettid));
 	set_mask(self->mask & ~LIBC_SIGNALS);
 	/* Whoever has sent one on the way here found no helper to interrupt. */
-	signals_run_pending(&restart);
+	signals_deliver_away();
 	return true;
 }
 
@@ -61,7 +60,6 @@ void migrate_leave(struct migration *migration)
 {
 	struct thread *self = migration->thread;
 	uint64_t mask = 0;
-	bool restart = true;
 
 	if (!self)
 		return;
@@ -75,7 +73,7 @@ void migrate_leave(struct migration *migration)
 	if (mask != (self->mask & ~LIBC_SIGNALS))
 		signals_set_mask(mask);
 	else
-		signals_run_pending(&restart);
+		signals_deliver();
 }
 
 bool migrate_run(long (*function)(void *), void *arg, long *result)

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <pwd.h>
 #include <semaphore.h>
+#include <setjmp.h>
 #include <shadow.h>
 #include <signal.h>
 #include <spawn.h>
@@ -34,6 +35,7 @@
 #include <termios.h>
 #include <threads.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -50,6 +52,7 @@ extern int __overflow(FILE *file, int byte);
 extern int __isoc99_vfscanf(FILE *file, const char *format, va_list arguments);
 extern int __vfprintf_chk(FILE *file, int flag, const char *format, va_list arguments);
 extern int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments);
+extern void __longjmp_chk(struct __jmp_buf_tag *buffer, int value) __attribute__((noreturn));
 extern void __vsyslog_chk(int priority, int flag, const char *format, va_list arguments);
 
 /* Types come from libc's own declarations, so a signature cannot be typed wrongly. */

@@ -244,9 +244,24 @@ bool shim_birth(void)
 	return true;
 }
 
+void shim_call_begins(void)
+{
+	struct thread *self = thread_self();
+
+	if (self->handled) {
+		self->handled = false;
+		self->greenlet->interrupted = false;
+	}
+}
+
 void shim_cancellation_point(void)
 {
-	if (unlikely(thread_self()->cancel_requested))
+	struct thread *self = thread_self();
+
+	if (likely(!self->cancel_requested && !self->handled))
+		return;
+	shim_call_begins();
+	if (self->cancel_requested)
 		real(pthread_testcancel)();
 }
 

@@ -42,7 +42,13 @@ struct shim {
 	bool stood_down;         /* threads are real ones, because the self-check failed */
 	bool verbose;
 	bool foreign;            /* a foreign thread has used a lock: it may also use one inside libc, unseen */
-	int in_vfork_child;      /* the parent's memory is a child's for the moment: touch nothing */
+	union {
+		struct {
+			uint8_t in_vfork_child; /* the parent's memory is a child's for the moment: touch nothing */
+			uint8_t pinned;         /* a handler has interrupted libc, which must not be left to others */
+		};
+		uint16_t plain;         /* not 0: every call is the plain one */
+	};
 	size_t stack_size;       /* GREEN_STACK, 0 if not given */
 	int64_t timeslice;       /* GREEN_TIMESLICE: 0 is off; TIMESLICE_DEFAULT if not given */
 	uintptr_t alt_low;       /* the carrier's signal stack; a handler on it must not park */
@@ -57,13 +63,14 @@ extern struct shim shim __attribute__((visibility("hidden")));
  * shim_hub - the hub on which the caller may park, NULL if it must make the plain call
  *
  * NULL for a foreign thread, before the hub is born, in a vfork child, on the
- * signal stack, and while nobody else is there to run meanwhile.
+ * signal stack, in a handler that interrupted libc, and while nobody else is there
+ * to run meanwhile.
  */
 static inline struct hub *shim_hub(void)
 {
 	struct greenlet *self = green__current;
 
-	if (likely(!self) || unlikely(shim.in_vfork_child))
+	if (likely(!self) || unlikely(shim.plain))
 		return NULL;
 	if (self->flow->living <= 2 || (uintptr_t)__builtin_frame_address(0) - shim.alt_low < shim.alt_size)
 		return NULL;
@@ -93,7 +100,10 @@ void shim_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
  */
 bool shim_interrupted(bool restartable, bool cancel);
 
-/* shim_cancellation_point - pthread_testcancel, if somebody has asked for it */
+/* shim_call_begins - a call that handlers may end begins now: those that have run before do not count */
+void shim_call_begins(void);
+
+/* shim_cancellation_point - shim_call_begins, and pthread_testcancel, if somebody has asked for it */
 void shim_cancellation_point(void);
 
 #endif

@@ -1,92 +1,112 @@
 /* SPDX-License-Identifier: MIT */
-/* signals.c - signals as threads expect them, on one kernel thread */
+/* signals.c - who blocks which signals, what the kernel blocks for all, and who gets what comes */
 #include "signals.h"
 
-#include <string.h>
 #include <sys/mman.h>
-#include <ucontext.h>
+#include <sys/signalfd.h>
 
+#include "base/spinlock.h"
+#include "hub/descriptor.h"
+#include "hub/fd.h"
+#include "hub/task.h"
 #include "hub/waiter.h"
 #include "migrate.h"
 #include "preempt.h"
-#include "switch/overflow.h"
+#include "sigparts.h"
 
-enum { SIGNALS = 64 };
+#define LOOK_AGAIN (5 * NS_PER_MS) /* for a signal, where no descriptor is to be had */
 
-/* What the CPU reports of the running instruction; these handlers are the program's alone. */
-#define SYNCHRONOUS (bit(SIGSEGV) | bit(SIGBUS) | bit(SIGFPE) | bit(SIGILL) | bit(SIGTRAP) | bit(SIGSYS))
+static unsigned blocked[SIGNALS + 1]; /* how many live threads block each signal */
+static uint64_t wanted;    /* what the kernel is to block: what all threads block */
+static uint64_t installed; /* what it blocks */
 
-static inline uint64_t bit(int number)
+/* --- the kernel's mask --- */
+
+static uint64_t tick_bit(void)
 {
-	return UINT64_C(1) << (number - 1);
+	return preempt_signal() ? signal_bit(preempt_signal()) : 0;
 }
 
-/* What the program has asked for; valid for signals in TAKEN. */
-static struct sigaction actions[SIGNALS + 1];
-static uint64_t taken;          /* signals whose kernel handler is ours */
-static siginfo_t infos[SIGNALS + 1];
-static uint64_t arrived;        /* atomic: came while the runtime was busy; not yet given to a thread */
-static unsigned blocked[SIGNALS + 1]; /* how many live threads block each signal */
-static uint64_t kernel_mask;
+/* Everything but what must come through at any time. */
+static uint64_t throttled(void)
+{
+	return ~(SYNCHRONOUS | UNBLOCKABLE | tick_bit());
+}
 
-static uint64_t mask_of(const sigset_t *set)
+static void kernel_set(uint64_t mask)
+{
+	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	installed = mask;
+}
+
+/* A signal that came before kernel_set has done its work has asked for silence: then it gets it. */
+void mask_install(void)
 {
 	uint64_t mask;
 
-	memcpy(&mask, set, sizeof(mask));
-	return mask;
+	do {
+		mask = signal_waiting_in() ? throttled() : wanted;
+		if (mask == installed)
+			break;
+		kernel_set(mask);
+	} while (signal_waiting_in() && mask != throttled());
 }
 
-static void set_kernel_mask(uint64_t mask)
+void mask_blocked_now(void)
 {
-	if (preempt_signal())
-		mask &= ~bit(preempt_signal());
-	kernel_mask = mask;
-	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	installed = ~UINT64_C(0);
 }
 
-static int install(int number, const struct sigaction *wanted);
-
-/*
- * SIGPIPE is the writing thread's own.  Where some threads block it and others do
- * not, the kernel must not kill for one that does, so even the default passes
- * through our hands.
- */
-static void guard_sigpipe(void)
+void mask_throttle(sigset_t *set)
 {
-	struct sigaction action;
+	installed = throttled();
+	mask_to(set, installed);
+}
 
-	if ((taken & bit(SIGPIPE)) || !blocked[SIGPIPE] || real(sigaction)(SIGPIPE, NULL, &action) || action.sa_handler != SIG_DFL)
-		return;
-	actions[SIGPIPE] = action;
-	taken |= bit(SIGPIPE);
-	install(SIGPIPE, &action);
+void mask_settle(sigset_t *set)
+{
+	/* Between here and the return nothing may come that changes the mask again. */
+	if (installed != ~UINT64_C(0))
+		kernel_set(~UINT64_C(0));
+	installed = wanted;
+	mask_to(set, wanted);
 }
 
 void signals_refresh_mask(sigset_t *set)
 {
-	memcpy(set, &kernel_mask, sizeof(kernel_mask));
+	mask_settle(set);
 }
 
-static void update_kernel_mask(void)
+static uint64_t common_mask(void)
 {
 	uint64_t mask = 0;
 
-	guard_sigpipe();
-
 	for (int number = 1; number <= SIGNALS; number++) {
 		if (blocked[number] && blocked[number] >= threads.alive)
-			mask |= bit(number);
+			mask |= signal_bit(number);
 	}
-	if (preempt_signal())
-		mask &= ~bit(preempt_signal());
-	if (mask != kernel_mask)
-		set_kernel_mask(mask);
+	/* A broken pipe is the writing thread's own, which the kernel's queue would not know. */
+	if (action_taken(SIGPIPE))
+		mask &= ~signal_bit(SIGPIPE);
+	return mask & ~tick_bit();
+}
+
+static void mask_update(void)
+{
+	if (blocked[SIGPIPE])
+		action_guard(SIGPIPE);
+	wanted = common_mask();
+	mask_install();
 }
 
 void signals_masks_changed(void)
 {
-	update_kernel_mask();
+	struct flow *flow = shim.hub->flow;
+
+	action_tick_moved();
+	critical_enter(flow);
+	mask_update();
+	critical_leave(flow);
 }
 
 static void count_mask(uint64_t mask, int change)
@@ -95,350 +115,438 @@ static void count_mask(uint64_t mask, int change)
 		blocked[__builtin_ctzll(mask) + 1] += (unsigned)change;
 }
 
-/* --- running handlers --- */
+/* --- who gets what --- */
 
-struct handler_call {
-	struct sigaction action;
-	int number;
-	siginfo_t *info;
-	void *context;
-};
-
-static void handler_run(void *arg)
+uint64_t signal_deliverable(const struct thread *thread)
 {
-	struct handler_call *call = arg;
-
-	if (call->action.sa_flags & SA_SIGINFO)
-		call->action.sa_sigaction(call->number, call->info, call->context);
-	else
-		call->action.sa_handler(call->number);
+	return (thread->pending.own | thread->pending.process) & ~thread->mask & ~thread->waiting;
 }
 
-/* A signal whose default is the end: let the kernel do it. */
-static void default_action(int number)
+static bool eligible(const struct thread *thread, int number)
 {
-	struct sigaction action = { .sa_handler = SIG_DFL };
-	uint64_t mask = bit(number);
-
-	real(sigaction)(number, &action, NULL);
-	sys_call(SYS_tgkill, sys_call(SYS_getpid), sys_call(SYS_gettid), number);
-	sys_call(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, sizeof(mask));
+	return thread->greenlet && !thread->signals_over && (!(thread->mask & signal_bit(number)) || (thread->waiting & signal_bit(number)));
 }
 
-void call_on_stack(void *top, void (*function)(void *), void *arg);
-
-static bool on_alternate(const struct thread *thread)
+/* What counts the CPU time that is used, the kernel gives to whoever uses it. */
+static bool for_running(const siginfo_t *info)
 {
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-
-	return here - (uintptr_t)thread->alternate.ss_sp < thread->alternate.ss_size;
+	if (info->si_code == SI_TIMER)
+		return true;
+	return info->si_code == SI_KERNEL && (info->si_signo == SIGPROF || info->si_signo == SIGVTALRM);
 }
 
-static void call_handler(int number, siginfo_t *info, void *context)
+static struct thread *choose(const siginfo_t *info, struct thread *running)
 {
-	struct handler_call call = { actions[number], number, info, context };
-	struct thread *self = thread_self();
+	int number = info->si_signo;
 
-	if (call.action.sa_handler == SIG_DFL && !(call.action.sa_flags & SA_SIGINFO)) {
-		default_action(number);
-		return;
+	if (for_running(info) && eligible(running, number))
+		return running;
+	if (eligible(threads.main, number))
+		return threads.main;
+	if (eligible(running, number))
+		return running;
+	list_for_each(node, &threads.all) {
+		struct thread *thread = container_of(node, struct thread, link);
+
+		if (eligible(thread, number))
+			return thread;
 	}
-	if (call.action.sa_flags & (int)SA_RESETHAND)
-		actions[number].sa_handler = SIG_DFL;
-	self->handled++;
-	shim.stats->handlers_run++;
-	/* The thread's own signal stack, which the kernel does not know. */
-	if ((call.action.sa_flags & SA_ONSTACK) && self->block && !(self->alternate.ss_flags & SS_DISABLE) && !on_alternate(self))
-		call_on_stack((char *)self->alternate.ss_sp + self->alternate.ss_size, handler_run, &call);
-	else
-		handler_run(&call);
+	return NULL;
 }
 
-/* A handler that the kernel did not start: mask and context are made as the kernel makes them. */
-static void run_handler(int number)
+/* raise and the like inside libc are for the caller, and so is a broken pipe; another process means the first thread. */
+static struct thread *directed(const siginfo_t *info, struct thread *running)
 {
-	uint64_t mask = mask_of(&actions[number].sa_mask) | (actions[number].sa_flags & SA_NODEFER ? 0 : bit(number));
-	siginfo_t info = infos[number];
-	ucontext_t context;
-	uint64_t before;
-	int saved = errno;
+	bool ours = info->si_pid == threads.main->tid;
 
-	memset(&context, 0, sizeof(context));
-	sys_call(SYS_rt_sigprocmask, SIG_BLOCK, &mask, &before, sizeof(before));
-	memcpy(&context.uc_sigmask, &before, sizeof(before));
-	call_handler(number, &info, &context);
-	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(before));
-	errno = saved;
+	if (info->si_code == SI_TKILL)
+		return ours ? running : threads.main;
+	return info->si_signo == SIGPIPE && info->si_code == SI_USER && ours ? running : NULL;
 }
 
-/* Another kernel thread may be at it at the same time, if the thread has just gone to a helper. */
-static bool pending_take(struct thread *thread, int number)
+/* If THREAD leaves for a helper at this moment it sees the signal when it arrives there. */
+static void tell(struct thread *thread, int number)
 {
-	return __atomic_fetch_and(&thread->pending, ~bit(number), __ATOMIC_SEQ_CST) & bit(number);
-}
-
-/*
- * THREAD is to handle NUMBER.  If it is away, or leaves at this moment, either it
- * sees the signal when it arrives on its helper or the helper is interrupted.
- */
-static void pending_add(struct thread *thread, int number)
-{
-	__atomic_or_fetch(&thread->pending, bit(number), __ATOMIC_SEQ_CST);
 	if (unlikely(__atomic_load_n(&thread->helper, __ATOMIC_SEQ_CST)))
 		migrate_ring(thread, number);
 	else if (thread->greenlet && thread->greenlet != green__current)
 		green__interrupt(thread->greenlet);
 }
 
-unsigned signals_run_pending(bool *restart)
+void signal_route(const siginfo_t *info, struct thread *running)
 {
-	struct thread *self = thread_self();
-	unsigned count = 0;
-	uint64_t ready;
+	struct thread *thread;
 
-	while ((ready = __atomic_load_n(&self->pending, __ATOMIC_SEQ_CST) & ~self->mask)) {
-		int number = __builtin_ctzll(ready) + 1;
-
-		if (!pending_take(self, number))
-			continue;
-		if (!(actions[number].sa_flags & SA_RESTART))
-			*restart = false;
-		run_handler(number);
-		count++;
+	if (!running->greenlet)
+		running = threads.main;
+	thread = directed(info, running);
+	if (thread) {
+		pending_add(&thread->pending, info, false, true);
+		tell(thread, info->si_signo);
+		return;
 	}
-	return count;
-}
-
-bool shim_interrupted(bool restartable, bool cancel)
-{
-	bool restart = true;
-	unsigned count = thread_self()->block ? signals_run_pending(&restart) : 0;
-
-	if (cancel)
-		shim_cancellation_point();
-	return count == 0 || (restartable && restart);
-}
-
-/* --- giving signals to threads --- */
-
-static struct thread *choose(int number, const siginfo_t *info)
-{
-	struct thread *self = thread_self();
-
-	/* raise and the like are for the caller, and so is a broken pipe. */
-	if ((info->si_code == SI_TKILL || number == SIGPIPE) && info->si_pid == (pid_t)sys_call(SYS_getpid))
-		return self->block ? self : threads.main;
-	if (threads.main->greenlet && !threads.main->ended && !(threads.main->mask & bit(number)))
-		return threads.main;
-	if (self->block && self->greenlet && !(self->mask & bit(number)))
-		return self;
-	list_for_each(node, &threads.all) {
-		struct thread *thread = container_of(node, struct thread, link);
-
-		if (!(thread->mask & bit(number)))
-			return thread;
+	thread = choose(info, running);
+	if (thread) {
+		pending_add(&thread->pending, info, true, true);
+		tell(thread, info->si_signo);
+		return;
 	}
-	return threads.main;
+	/* By now everybody blocks it, the kernel too: it waits in the kernel's queue. */
+	if (wanted & signal_bit(info->si_signo))
+		sys_call(SYS_rt_sigqueueinfo, threads.main->tid, info->si_signo, info);
+	else
+		pending_add(&threads.main->pending, info, true, true);
 }
 
-/* Give away what has arrived.  A thread that is running has its handlers run here; the others' waits end. */
-static void distribute(struct flow *flow)
+/* THREAD blocks SET now, so the process's signals that it had not taken yet are somebody else's. */
+static void rehome(struct thread *thread, uint64_t set)
 {
-	uint64_t came;
-	bool here = false, restart = true;
+	struct pending moved = { 0 };
+	siginfo_t info;
 
-	flow->critical++;
-	flow->interrupts = 0;
-	came = __atomic_exchange_n(&arrived, 0, __ATOMIC_SEQ_CST);
-	for (; came; came &= came - 1) {
-		int number = __builtin_ctzll(came) + 1;
-		struct thread *thread = choose(number, &infos[number]);
-
-		pending_add(thread, number);
-		here = here || thread->greenlet == green__current;
-	}
-	flow->critical--;
-	if (here && flow->critical == 0)
-		signals_run_pending(&restart);
-	else if (here)
-		green__interrupt(green__current);
-}
-
-/* Who was interrupted inside libc may hold a lock there, which the handler does not know: no tick meanwhile. */
-static void call_sheltered(int number, siginfo_t *info, void *context)
-{
-	uintptr_t before = thread_self()->shelter;
-
-	if (!preempt_harmless(context))
-		shelter_enter();
-	call_handler(number, info, context);
-	shelter_leave(before);
-}
-
-static void on_signal(int number, siginfo_t *info, void *context)
-{
-	struct greenlet *self = green__current;
-	bool restart = true;
-	int saved = errno;
-
-	if (info->si_code == MIGRATE_RING) {
-		signals_run_pending(&restart);
-	} else if (!self || self->flow != shim.hub->flow || shim.in_vfork_child) {
-		call_handler(number, info, context);
-	} else if (self->flow->critical == 0 && choose(number, info) == thread_self() && thread_self()->greenlet == self &&
-		   !(thread_self()->mask & bit(number))) {
-		/* The program's own code was interrupted, and the signal is for it: nothing is ours to change. */
-		call_sheltered(number, info, context);
-	} else {
-		infos[number] = *info;
-		__atomic_or_fetch(&arrived, bit(number), __ATOMIC_SEQ_CST);
-		self->flow->interrupts = 1;
-		if (self->flow->critical == 0)
-			distribute(self->flow);
-		else if (__atomic_load_n(&shim.hub->loop.sleeping, __ATOMIC_SEQ_CST))
-			green__loop_wake(&shim.hub->loop);
-	}
-	errno = saved;
-}
-
-int signals_send(struct thread *thread, int number)
-{
-	siginfo_t info = { .si_signo = number, .si_code = SI_TKILL };
-	bool restart = true;
-
-	info.si_pid = (pid_t)sys_call(SYS_getpid);
-	info.si_uid = (uid_t)sys_call(SYS_getuid);
-	/* What no handler of the program takes is the process's affair. */
-	if (!(taken & bit(number)))
-		return -(int)sys_call(SYS_kill, info.si_pid, number);
-	infos[number] = info;
-	pending_add(thread, number);
-	if (thread == thread_self())
-		signals_run_pending(&restart);
-	return 0;
-}
-
-/* --- actions --- */
-
-static bool is_handler(const struct sigaction *action)
-{
-	return (action->sa_flags & SA_SIGINFO) || (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
-}
-
-static int install(int number, const struct sigaction *wanted)
-{
-	struct sigaction ours = *wanted;
-
-	ours.sa_sigaction = on_signal;
-	ours.sa_flags |= SA_SIGINFO;
-	ours.sa_flags &= ~SA_ONSTACK;
-	return real(sigaction)(number, &ours, NULL);
-}
-
-int signals_action(int number, const struct sigaction *action, struct sigaction *old)
-{
-	struct sigaction before;
-	int result;
-
-	if (number < 1 || number > SIGNALS)
-		return real(sigaction)(number, action, old);
-	if (number == preempt_signal() && !action)
-		return memset(old ? old : &before, 0, sizeof(before)), 0;
-	if (number == preempt_signal()) {
-		preempt_stop();
-		update_kernel_mask();
-	}
-	if (SYNCHRONOUS & bit(number)) {
-		result = real(sigaction)(number, action, old);
-		/* The runtime's own watch for overflows stands where the program has its default. */
-		if (result == 0 && old && (void *)(uintptr_t)old->sa_sigaction == green__overflow_handler())
-			memset(old, 0, sizeof(*old));
-		return result;
-	}
-	if (taken & bit(number))
-		before = actions[number];
-	else if (real(sigaction)(number, NULL, &before))
-		return -1;
-	if (action && is_handler(action)) {
-		actions[number] = *action;
-		result = install(number, action);
-	} else {
-		result = action ? real(sigaction)(number, action, NULL) : 0;
-	}
-	if (result)
-		return result;
-	if (action && is_handler(action))
-		taken |= bit(number);
-	else if (action)
-		taken &= ~bit(number);
-	if (old)
-		*old = before;
-	return 0;
+	while (pending_take_process(&thread->pending, set, &info))
+		pending_add(&moved, &info, true, true);
+	while (pending_take_process(&moved, ~UINT64_C(0), &info))
+		signal_route(&info, thread);
 }
 
 /* --- masks --- */
+
+static void mask_assign(struct thread *thread, uint64_t mask)
+{
+	count_mask(mask & ~thread->mask, 1);
+	count_mask(thread->mask & ~mask, -1);
+	thread->mask = mask;
+}
+
+void mask_change(struct thread *thread, uint64_t mask)
+{
+	uint64_t more;
+
+	mask &= ~UNBLOCKABLE;
+	more = mask & ~thread->mask & ~thread->waiting;
+	mask_assign(thread, mask);
+	mask_update();
+	if (thread->pending.process & more)
+		rehome(thread, more);
+}
 
 void signals_set_mask(uint64_t mask)
 {
 	struct thread *self = thread_self();
 	struct flow *flow = green__current->flow;
-	bool restart = true;
+
+	if (mask == self->mask)
+		return;
+	critical_enter(flow);
+	mask_change(self, mask);
+	critical_leave(flow);
+	signals_deliver();
+}
+
+void signals_lend_mask(uint64_t mask, bool by_kernel)
+{
+	struct thread *self = thread_self();
+	struct flow *flow = green__current->flow;
 
 	critical_enter(flow);
-	mask &= ~(bit(SIGKILL) | bit(SIGSTOP));
-	count_mask(mask & ~self->mask, 1);
-	count_mask(self->mask & ~mask, -1);
-	self->mask = mask;
-	update_kernel_mask();
+	self->mask_before = self->mask;
+	self->mask_lent = true;
+	if (by_kernel)
+		mask_assign(self, mask & ~UNBLOCKABLE);
+	else
+		mask_change(self, mask);
 	critical_leave(flow);
-	if (flow->critical == 0)
-		signals_run_pending(&restart);
+	if (!by_kernel || signal_deliverable(self))
+		signals_deliver();
 }
+
+bool signals_return_mask(void)
+{
+	struct thread *self = thread_self();
+
+	if (!self->mask_lent)
+		return true;
+	self->mask_lent = false;
+	signals_set_mask(self->mask_before);
+	return false;
+}
+
+void signals_own_mask_swap(void)
+{
+	/* A tick that is pending must not wait for the new program. */
+	uint64_t own = thread_self()->mask & ~tick_bit();
+
+	if (thread_self()->block && own != installed)
+		kernel_set(own);
+}
+
+void signals_own_mask_restore(void)
+{
+	struct flow *flow = green__current->flow;
+
+	critical_enter(flow);
+	mask_install();
+	critical_leave(flow);
+}
+
+/* --- sending --- */
+
+/* A signal whose default ends or stops the process does so whichever thread it is for. */
+static int send_now(struct thread *thread, const siginfo_t *info)
+{
+	uint64_t bit = signal_bit(info->si_signo);
+	bool kept = (thread->mask | thread->waiting) & bit;
+	enum disposition disposition = action_disposition(info->si_signo);
+	int error;
+
+	if (thread->signals_over)
+		return 0;
+	if (!kept && disposition == DISPOSITION_IGNORE)
+		return 0;
+	if ((!kept && disposition != DISPOSITION_HANDLER) || (bit & UNBLOCKABLE)) {
+		action_default(info);
+		return 0;
+	}
+	error = pending_add(&thread->pending, info, false, false);
+	if (!error)
+		tell(thread, info->si_signo);
+	return error;
+}
+
+int signals_send(struct thread *thread, const siginfo_t *info)
+{
+	struct flow *flow = green__current->flow;
+	int error;
+
+	critical_enter(flow);
+	error = send_now(thread, info);
+	critical_leave(flow);
+	if (thread == thread_self())
+		signals_deliver();
+	return error;
+}
+
+int signals_send_process(const siginfo_t *info)
+{
+	struct flow *flow = green__current->flow;
+	struct thread *thread;
+
+	critical_enter(flow);
+	thread = choose(info, thread_self());
+	if (!thread)
+		thread = threads.main;
+	if (!eligible(thread, info->si_signo) || action_disposition(info->si_signo) == DISPOSITION_HANDLER) {
+		pending_add(&thread->pending, info, true, false);
+		tell(thread, info->si_signo);
+	} else if (action_disposition(info->si_signo) != DISPOSITION_IGNORE) {
+		action_default(info);
+	}
+	critical_leave(flow);
+	signals_deliver();
+	return 0;
+}
+
+/* Senders that are not green leave what they send in one of these; the call must not use malloc. */
+struct letter {
+	struct remote remote;
+	int used;
+	struct thread *thread;
+	siginfo_t info;
+};
+
+static struct letter letters[32];
+
+static void letter_opened(struct hub *hub, struct remote *remote)
+{
+	struct letter *letter = container_of(remote, struct letter, remote);
+
+	(void)hub;
+	if (letter->thread->greenlet)
+		send_now(letter->thread, &letter->info);
+	__atomic_store_n(&letter->used, 0, __ATOMIC_RELEASE);
+}
+
+int signals_send_foreign(struct thread *thread, const siginfo_t *info)
+{
+	for (unsigned i = 0;; i = (i + 1) % ARRAY_LENGTH(letters)) {
+		struct letter *letter = &letters[i];
+
+		if (!__atomic_exchange_n(&letter->used, 1, __ATOMIC_ACQUIRE)) {
+			letter->thread = thread;
+			letter->info = *info;
+			letter->remote.run = letter_opened;
+			green__hub_post(shim.hub, &letter->remote);
+			return 0;
+		}
+		if (i + 1 == ARRAY_LENGTH(letters))
+			sys_call(SYS_sched_yield);
+	}
+}
+
+/* --- waiting for signals --- */
+
+/* Take what is there, the caller's own first, then what the kernel keeps because everybody blocks it. */
+static long take_one(struct thread *self, uint64_t set, siginfo_t *info)
+{
+	struct timespec none = { 0, 0 };
+	struct thread *other;
+	long number;
+
+	signal_take_in();
+	if (pending_take(&self->pending, set, info))
+		return info->si_signo;
+	for (;;) {
+		number = sys_call(SYS_rt_sigtimedwait, &set, info, &none, sizeof(set));
+		if (number <= 0)
+			return number == -EINTR ? -EAGAIN : number;
+		/* The kernel knows only the carrier: it may be another thread's. */
+		other = directed(info, self);
+		if (!other || other == self)
+			return number;
+		pending_add(&other->pending, info, false, true);
+		tell(other, info->si_signo);
+	}
+}
+
+/* A descriptor that is ready while the kernel keeps a signal of SET, out of the way of the program's own. */
+static int watch_open(uint64_t set)
+{
+	long fd = sys_call(SYS_signalfd4, -1, &set, sizeof(set), SFD_CLOEXEC | SFD_NONBLOCK);
+	long high;
+
+	if (sys_failed(fd))
+		return -1;
+	high = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, shim.hub->loop.epoll_fd);
+	if (!sys_failed(high)) {
+		sys_call(SYS_close, fd);
+		fd = high;
+	}
+	green__descriptor_forget((int)fd);
+	return (int)fd;
+}
+
+static void watch_close(int *fd)
+{
+	if (*fd < 0)
+		return;
+	green__fd_closing(shim.hub, *fd);
+	sys_call(SYS_close, *fd);
+}
+
+static long watch(int fd, int64_t deadline)
+{
+	int64_t soon = clock_after(LOOK_AGAIN);
+
+	if (fd >= 0)
+		return green__fd_wait(shim.hub, fd, EPOLLIN, deadline, WAIT_INTERRUPTIBLE);
+	return green__sleep(shim.hub, soon < deadline ? soon : deadline, WAIT_INTERRUPTIBLE);
+}
+
+/* With nobody else to run the kernel waits, for what it keeps and for what it delivers. */
+static long wait_natively(uint64_t set, siginfo_t *info, int64_t deadline)
+{
+	struct timespec left = clock_to_timespec(deadline == CLOCK_NEVER ? 0 : deadline - clock_now());
+
+	return sys_call(SYS_rt_sigtimedwait, &set, info, deadline == CLOCK_NEVER ? NULL : &left, sizeof(set));
+}
+
+static long wait_or_take(struct thread *self, uint64_t set, siginfo_t *info, int64_t deadline)
+{
+	__attribute__((cleanup(watch_close))) int fd = -1;
+	struct flow *flow = green__current->flow;
+
+	for (;;) {
+		long result;
+
+		critical_enter(flow);
+		result = take_one(self, set, info);
+		critical_leave(flow);
+		if (result != -EAGAIN)
+			return result;
+		/* A handler that ran meanwhile has ended the wait. */
+		if (!self->waiting)
+			return -EINTR;
+		if (deadline != CLOCK_NEVER && clock_now() >= deadline)
+			return -EAGAIN;
+		if (!shim_hub()) {
+			result = wait_natively(set, info, deadline);
+			/* A tick ends the kernel's wait as well, but is nobody's handler. */
+			if (result == -EINTR && self->waiting)
+				continue;
+			return result;
+		}
+		if (fd < 0)
+			fd = watch_open(set);
+		result = watch(fd, deadline);
+		if (result == -EINTR)
+			shim_interrupted(false, true);
+	}
+}
+
+long signals_wait(uint64_t set, siginfo_t *info, int64_t deadline)
+{
+	struct thread *self = thread_self();
+	long result;
+
+	set &= ~(UNBLOCKABLE | tick_bit());
+	/* While it waits, signals of the set are taken and not handled. */
+	self->waiting = set ? set : UNBLOCKABLE;
+	result = wait_or_take(self, set, info, deadline);
+	if (self->waiting) {
+		struct flow *flow = green__current->flow;
+
+		self->waiting = 0;
+		critical_enter(flow);
+		if (self->pending.process & self->mask)
+			rehome(self, self->mask);
+		critical_leave(flow);
+		signals_deliver();
+	}
+	return result;
+}
+
+uint64_t signals_pending(void)
+{
+	struct thread *self = thread_self();
+	uint64_t kept = 0;
+
+	sys_call(SYS_rt_sigpending, &kept, sizeof(kept));
+	return (kept | self->pending.own | self->pending.process) & self->mask & ~tick_bit();
+}
+
+/* --- life --- */
 
 void signals_thread_begins(struct thread *thread, const sigset_t *mask)
 {
-	thread->mask = mask ? mask_of(mask) : thread_self()->mask;
+	thread->mask = (mask ? mask_of(mask) : thread_self()->mask) & ~UNBLOCKABLE;
 	count_mask(thread->mask, 1);
 	threads.alive++;
-	update_kernel_mask();
+	mask_update();
 	threads.alive--;
+}
+
+void signals_thread_started(void)
+{
+	thread_self()->signals_on = true;
+	signals_deliver();
 }
 
 void signals_thread_ends(struct thread *thread)
 {
-	uint64_t pending = thread->pending;
+	struct flow *flow = green__current->flow;
 
+	critical_enter(flow);
+	thread->signals_on = false;
+	thread->signals_over = true;
 	count_mask(thread->mask, -1);
 	thread->mask = 0;
-	thread->pending = 0;
 	threads.alive--;
-	update_kernel_mask();
+	mask_update();
+	rehome(thread, ~UINT64_C(0));
 	threads.alive++;
-	/* A signal of the process's that this thread did not come to is somebody else's now. */
-	if (pending) {
-		__atomic_or_fetch(&arrived, pending, __ATOMIC_SEQ_CST);
-		green__current->flow->interrupts = 1;
-	}
-}
-
-uint64_t signals_kernel_mask_swap(void)
-{
-	uint64_t before = kernel_mask;
-
-	uint64_t own = thread_self()->mask;
-
-	/* A tick that is pending must not wait for the new program. */
-	if (preempt_signal())
-		own &= ~bit(preempt_signal());
-	if (thread_self()->block && own != before)
-		sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &own, NULL, sizeof(own));
-	return before;
-}
-
-void signals_kernel_mask_restore(uint64_t mask)
-{
-	if (thread_self()->block && thread_self()->mask != mask)
-		sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	pending_drop(&thread->pending, ~UINT64_C(0));
+	critical_leave(flow);
 }
 
 void signals_after_fork(void)
@@ -446,10 +554,12 @@ void signals_after_fork(void)
 	struct thread *self = thread_self();
 
 	memset(blocked, 0, sizeof(blocked));
+	memset(letters, 0, sizeof(letters));
 	count_mask(self->mask, 1);
-	self->pending = 0;
-	arrived = 0;
-	set_kernel_mask(self->mask);
+	pending_drop(&self->pending, ~UINT64_C(0));
+	pending_after_fork();
+	wanted = common_mask();
+	kernel_set(wanted);
 }
 
 /* One real signal stack for the carrier; what threads tell sigaltstack is only remembered. */
@@ -470,19 +580,12 @@ void signals_birth(void)
 	struct thread *self = thread_self();
 
 	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &self->mask, sizeof(self->mask));
-	kernel_mask = self->mask;
+	installed = self->mask;
 	count_mask(self->mask, 1);
+	self->signals_on = true;
 	take_signal_stack();
-	shim.hub->flow->on_interrupts = distribute;
-	for (int number = 1; number <= SIGNALS; number++) {
-		struct sigaction action;
-
-		if ((SYNCHRONOUS & bit(number)) || real(sigaction)(number, NULL, &action) || !is_handler(&action))
-			continue;
-		actions[number] = action;
-		taken |= bit(number);
-		install(number, &action);
-	}
+	signals_watch();
 	preempt_birth();
-	set_kernel_mask(self->mask);
+	actions_birth();
+	mask_update();
 }

@@ -3,6 +3,7 @@
 #ifndef GREEN_PRELOAD_THREAD_H
 #define GREEN_PRELOAD_THREAD_H
 
+#include "pending.h"
 #include "scheduling.h"
 #include "shim.h"
 
@@ -31,8 +32,14 @@ struct thread {
 	void *stack_low;           /* as pthread_getattr_np shows it */
 	size_t stack_size, guard_size;
 	uint64_t mask;             /* soft signal mask, bit N-1 for signal N */
-	uint64_t pending;          /* signals that are this thread's to handle */
-	unsigned handled;          /* how many handlers have run on it */
+	uint64_t mask_before;      /* the mask of before the present call, if MASK_LENT */
+	uint64_t waiting;          /* signals that it waits for in sigwait and the like; else 0 */
+	struct pending pending;    /* signals that are this thread's to take */
+	bool mask_lent;            /* MASK is only for the length of one call */
+	bool signals_on;           /* handlers may run on it */
+	bool signals_over;         /* it is ending */
+	bool handled;              /* a handler has run since its last call began; HANDLED_RESTART: with SA_RESTART */
+	bool handled_restart;
 	pid_t helper;              /* migrate.c: the kernel thread that carries it for one call, else 0 */
 	struct migration *migration;
 	stack_t alternate;         /* what it has told sigaltstack */

@@ -27,6 +27,8 @@ PROGRAMS = (
     "processes",
     "scheduling",
     "signals",
+    "sigqueue",
+    "sigjump",
     "interrupts",
     "credentials",
     "dynamic",
