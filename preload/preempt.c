@@ -273,9 +273,15 @@ static void hand_over(void)
 	sys_call(SYS_tgkill, sys_call(SYS_getpid), sys_call(SYS_gettid), number);
 }
 
+static void stand_aside(void)
+{
+	shim.stats->preemptions++;
+	green__hub_preempted(shim.hub);
+}
+
 static void give_way(ucontext_t *interrupted)
 {
-	green__hub_preempted(shim.hub);
+	stand_aside();
 	/* The mask that returning installs is the carrier's of now, not of then. */
 	signals_refresh_mask(&interrupted->uc_sigmask);
 	if (unlikely(thread_self()->asynchronous))
@@ -306,7 +312,6 @@ static void on_tick(int number, siginfo_t *info, void *context)
 	else
 		ticker_hurry();
 	preempt_due = ticker_hurries();
-	shim.stats->preemptions += gives;
 	flow->critical--;
 	if (gives)
 		give_way(interrupted);
@@ -323,9 +328,8 @@ void preempt_at(const void *caller)
 	flow->critical++;
 	ticker_calm();
 	preempt_due = 0;
-	shim.stats->preemptions++;
 	flow->critical--;
-	green__hub_preempted(shim.hub);
+	stand_aside();
 }
 
 static bool signal_unused(int number)
@@ -349,9 +353,9 @@ static bool tick_with(int number)
 	return false;
 }
 
-void preempt_birth(void)
+void preempt_begin(void)
 {
-	if (shim.timeslice == 0)
+	if (shim.timeslice == 0 || signal_number)
 		return;
 	dl_find_lock();
 	look_round();

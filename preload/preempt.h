@@ -7,8 +7,8 @@
 
 #include "base/compiler.h"
 
-/* preempt_birth - start ticking; without a clock to be had, threads are simply not preempted */
-void preempt_birth(void);
+/* preempt_begin - tick, if nothing does; without a clock or a signal to be had, threads are simply not preempted */
+void preempt_begin(void);
 
 /* preempt_after_fork - the child has no clock yet */
 void preempt_after_fork(void);

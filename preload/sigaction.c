@@ -209,6 +209,11 @@ int signals_action(int number, const struct sigaction *action, struct sigaction 
 		memset(&before, 0, sizeof(before));
 	if (action && action_set(number, action))
 		return -1;
+	/* The program may have left the tick a signal again. */
+	if (action && !is_handler(action) && !preempt_signal()) {
+		preempt_begin();
+		signals_masks_changed();
+	}
 	if (old)
 		*old = before;
 	return 0;

@@ -585,7 +585,7 @@ void signals_birth(void)
 	self->signals_on = true;
 	take_signal_stack();
 	signals_watch();
-	preempt_birth();
+	preempt_begin();
 	actions_birth();
 	mask_update();
 }
