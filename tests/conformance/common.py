@@ -136,8 +136,12 @@ class Context:
         return [self.green, "run", "--", *argv] if mode == "green" else list(argv)
 
     def environment(self, mode):
-        """The caller's environment without any shim of its own; under the shim each call counts into files of its own."""
-        env = {k: v for k, v in os.environ.items() if not k.startswith("GREEN_") and k != "LD_PRELOAD"}
+        """The caller's environment without any shim of its own; under the shim each call counts into files of its own.
+
+        GREEN_TIMESLICE stays: it may set the pace for all suites.
+        """
+        env = {k: v for k, v in os.environ.items()
+               if (not k.startswith("GREEN_") or k == "GREEN_TIMESLICE") and k != "LD_PRELOAD"}
         number = next(self.numbers)
         env[MARK] = f"{os.getpid()}.{os.path.basename(self.scratch)}.{number}"
         if mode == "green":
