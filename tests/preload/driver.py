@@ -171,6 +171,37 @@ class StandsDown(Compared):
             raise Failure("did not stand down", result)
 
 
+class Crowd(Case):
+    """A hundred thousand threads at once, which no system's own limits allow; some of them natively, for the cost."""
+
+    THREADS, NATIVE_THREADS = 100000, 1000
+    MEMORY = 3 << 30
+
+    def run(self, options):
+        if options.native_only:
+            raise Skip("there are no so many native threads")
+        if free_memory() < self.MEMORY:
+            raise Skip("not enough memory is free")
+        env = environment(options)
+        program = os.path.join(options.programs, "crowd")
+        native = run([program, str(self.NATIVE_THREADS)], limit=60, env=env)
+        for _ in range(options.repeat or 1):
+            result = run([program, str(self.THREADS)], limit=90, env=env, green=options.green)
+            expected = native.stdout.replace(str(self.NATIVE_THREADS).encode(), str(self.THREADS).encode())
+            if result.hang or result.status != native.status or result.stdout != expected:
+                raise Failure("hangs" if result.hang else f"status {result.status}", result, expected)
+            check_stats(result, self.THREADS)
+            if result.stats[result.pid]["peak"] < self.THREADS:
+                raise Failure(f"at most {result.stats[result.pid]['peak']} were alive at once", result)
+        costs = (text.decode().replace("\n", ", ").rstrip(", ") for text in (result.stderr, native.stderr))
+        self.note = "{}; natively {}".format(*costs)
+
+
+def free_memory():
+    with open("/proc/meminfo", encoding="ascii") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable:"))
+
+
 class Rust(Compared):
     """The Rust program, compiled at its first use and kept in the build directory."""
 
@@ -209,6 +240,7 @@ def cases(options):
         for name, threads in listed_cases(path):
             yield Compared(f"{program}.{name}", [path, name], threads, TIME_LIMITS.get(program, TIME_LIMIT))
     yield Overflow("overflow", [os.path.join(options.programs, "overflow")], 1)
+    yield Crowd("crowd")
     yield StandsDown("stands_down", [os.path.join(options.programs, "threads"), "joins"], 0)
     yield from language_cases(options)
 
