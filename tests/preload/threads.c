@@ -19,7 +19,7 @@
 
 static void *sleep_a_little(void *argument)
 {
-	pause_ms(40);
+	pause_ms(150);
 	return argument;
 }
 
