@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""cpython_cases.py MODULE RESULTS [CASE...] - runs one module of CPython's own suite, and writes one line per case to RESULTS
+"""cpython_cases.py MODULE RESULTS [CASE...] - runs a module of CPython's suite, and writes a line per case to RESULTS
 
 A case that RESULTS already names is left out, so that the module goes on
 behind one that hung. Each line is JSON: a start, or a case with its outcome.

@@ -105,7 +105,8 @@ def binary(root, case, context):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         flags = options(directives(root, case))
         command = [COMPILER, *FLAGS, f"-I{root}/util", os.path.join(root, case), *flags, "-o", path]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMPILE_LIMIT, check=False)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMPILE_LIMIT,
+                              check=False)
         context.detail(case, done.stderr.decode(errors="replace"))
     return path if os.path.exists(path) else None
 
