@@ -478,6 +478,7 @@ struct barrier {
 	unsigned in, round, size, shared, out;
 	unsigned waiting;    /* greenlets that have arrived in this generation */
 	unsigned generation; /* how often the barrier has opened */
+	unsigned leaving;    /* greenlets that it has opened for and that still look at it */
 };
 
 _Static_assert(sizeof(struct barrier) <= sizeof(pthread_barrier_t), "our words fit into libc's object");
@@ -488,8 +489,18 @@ WRAPPER int pthread_barrier_init(pthread_barrier_t *object, const pthread_barrie
 	int error = real(pthread_barrier_init)(object, attributes, size);
 
 	if (!error)
-		barrier->waiting = barrier->generation = 0;
+		barrier->waiting = barrier->generation = barrier->leaving = 0;
 	return error;
+}
+
+/* Whoever comes through first may destroy the barrier while the others are still on their way. */
+WRAPPER int pthread_barrier_destroy(pthread_barrier_t *object)
+{
+	struct barrier *barrier = (struct barrier *)(void *)object;
+
+	while (shim_hub() && !barrier->shared && barrier->leaving > 0)
+		green__yield(shim.hub);
+	return real(pthread_barrier_destroy)(object);
 }
 
 WRAPPER int pthread_barrier_wait(pthread_barrier_t *object)
@@ -501,6 +512,7 @@ WRAPPER int pthread_barrier_wait(pthread_barrier_t *object)
 		return MIGRATED(real(pthread_barrier_wait)(object));
 	if (++barrier->waiting >= barrier->size) {
 		barrier->waiting = 0;
+		barrier->leaving += barrier->size - 1;
 		barrier->generation++;
 		parking_wake(barrier, UINT_MAX, PARKING_ALL);
 		return PTHREAD_BARRIER_SERIAL_THREAD;
@@ -516,6 +528,7 @@ WRAPPER int pthread_barrier_wait(pthread_barrier_t *object)
 		if (error == -EINTR)
 			shim_interrupted(true, false);
 	}
+	barrier->leaving--;
 	return 0;
 }
 
