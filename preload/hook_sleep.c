@@ -50,12 +50,44 @@ static int sleep_until_clock(clockid_t clock, const struct timespec *wanted)
 	return error;
 }
 
+/* A clock of used time stands still while the carrier sleeps, so it is looked at instead. */
+#define LOOK_INTERVAL (1 * NS_PER_MS)
+
+static int64_t shown_by(clockid_t clock)
+{
+	struct timespec now = { 0, 0 };
+
+	sys_call(SYS_clock_gettime, clock, &now);
+	return clock_from_timespec(&now);
+}
+
+static int sleep_on_other(clockid_t clock, int flags, const struct timespec *wanted, struct timespec *left)
+{
+	const struct timespec past = { 0, 0 };
+	int error = real(clock_nanosleep)(clock, TIMER_ABSTIME, &past, NULL);
+	int64_t end;
+
+	/* What cannot be slept on at all, the kernel says best. */
+	if (error || !clock_valid(wanted))
+		return error ? error : EINVAL;
+	end = clock_from_timespec(wanted);
+	if (!(flags & TIMER_ABSTIME) && __builtin_add_overflow(end, shown_by(clock), &end))
+		end = CLOCK_NEVER;
+	while (!error && shown_by(clock) < end)
+		error = sleep_until(clock_after(LOOK_INTERVAL));
+	if (error && left && !(flags & TIMER_ABSTIME))
+		*left = clock_to_timespec(end - shown_by(clock));
+	return error;
+}
+
 WRAPPER int clock_nanosleep(clockid_t clock, int flags, const struct timespec *wanted, struct timespec *left)
 {
 	bool known = clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME;
 
-	if (!shim_hub() || !known)
+	if (!shim_hub())
 		return real(clock_nanosleep)(clock, flags, wanted, left);
+	if (!known)
+		return sleep_on_other(clock, flags, wanted, left);
 	return flags & TIMER_ABSTIME ? sleep_until_clock(clock, wanted) : sleep_for(wanted, left);
 }
 
