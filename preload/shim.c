@@ -279,8 +279,12 @@ static int main_under_root(int argc, char **argv, char **envp)
 	__pthread_unwind_buf_t root;
 	int status;
 
-	if (__sigsetjmp_cancel(root.__cancel_jmp_buf, 0))
+	if (__sigsetjmp_cancel(root.__cancel_jmp_buf, 0)) {
+		/* A main without green threads beside it ends as libc wants. */
+		if (!thread_self()->block)
+			__pthread_unwind_next(&root);
 		thread_main_exited();
+	}
 	__pthread_register_cancel(&root);
 	green__main_root = &root;
 	status = user_main(argc, argv, envp);

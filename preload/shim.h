@@ -33,6 +33,7 @@
 /* What pthread_cleanup_push is made of; <pthread.h> hides it from code compiled with -fexceptions. */
 extern void __pthread_register_cancel(__pthread_unwind_buf_t *buffer);
 extern void __pthread_unregister_cancel(__pthread_unwind_buf_t *buffer);
+extern void __pthread_unwind_next(__pthread_unwind_buf_t *buffer) __attribute__((noreturn));
 
 /* As long as the kernel's own clock allows at no cost (preempt.c). */
 #define TIMESLICE_DEFAULT INT64_C(-1)
