@@ -252,7 +252,8 @@ bool shim_interrupted(bool restartable, bool cancel)
 		self->handled = false;
 		self->greenlet->interrupted = false;
 	}
-	if (cancel && unlikely(self->cancel_requested))
+	/* Whoever may be cancelled anywhere may be so in any wait. */
+	if (unlikely(self->cancel_requested) && (cancel || self->asynchronous))
 		real(pthread_testcancel)();
 	return !ended;
 }
