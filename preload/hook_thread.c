@@ -71,6 +71,7 @@ void threads_birth(void)
 	self->initial = true;
 	self->tid = (pid_t)sys_call(SYS_getpid);
 	self->joined = false;
+	self->result = PTHREAD_CANCELED;
 	if (real(pthread_getattr_np)(pthread_self(), &attributes) == 0) {
 		pthread_attr_getstack(&attributes, &self->stack_low, &self->stack_size);
 		pthread_attr_getguardsize(&attributes, &self->guard_size);
@@ -357,6 +358,8 @@ static int join_clock(pthread_t id, void **result, clockid_t clock, const struct
 {
 	int64_t deadline = CLOCK_NEVER;
 
+	if (abstime && clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC)
+		return EINVAL;
 	if (abstime && (abstime->tv_nsec < 0 || abstime->tv_nsec >= NS_PER_SECOND))
 		return EINVAL;
 	if (abstime)
