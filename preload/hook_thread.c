@@ -21,7 +21,7 @@ enum {
 	FIRST_TID = 4194305, /* above what the kernel gives out, and within what a futex word can hold */
 	LAST_TID = 0x3fffffff,
 	STACK_RESERVE = 16 * 1024, /* for the runtime's own frames, on top of what the program asked for */
-	GUARD_SHOWN = 4096,
+	PAGE = 4096,
 };
 
 struct threads threads;
@@ -217,7 +217,7 @@ static void thread_init(struct thread *thread, uintptr_t block, const struct wan
 	thread->detached = wanted->detached == PTHREAD_CREATE_DETACHED;
 	thread->stack_low = stack->low;
 	thread->stack_size = stack->size;
-	thread->guard_size = wanted->stack ? 0 : GUARD_SHOWN;
+	thread->guard_size = wanted->stack ? 0 : (wanted->guard_size + PAGE - 1) & ~(size_t)(PAGE - 1);
 	thread->alternate.ss_flags = SS_DISABLE;
 	thread->scheduling = wanted->scheduling;
 	list_init(&thread->link);
@@ -502,11 +502,14 @@ WRAPPER int pthread_setcanceltype(int type, int *old)
 WRAPPER int pthread_getattr_np(pthread_t id, pthread_attr_t *attributes)
 {
 	struct thread *thread = shim.hub ? thread_of(id) : NULL;
+	cpu_set_t set;
 	int error;
 
 	if (!thread || thread->initial)
 		return real(pthread_getattr_np)(id, attributes);
 	error = pthread_attr_init(attributes);
+	if (!error && pthread_getaffinity_np(id, sizeof(set), &set) == 0)
+		error = pthread_attr_setaffinity_np(attributes, sizeof(set), &set);
 	if (error)
 		return error;
 	pthread_attr_setstack(attributes, thread->stack_low, thread->stack_size);
