@@ -331,16 +331,24 @@ static int join_until(struct thread *thread, void **result, int64_t deadline)
 	return 0;
 }
 
+/* Ours, or one that was ours and is over: joined or detached, which is an error to say, and nothing that libc knows of. */
+static struct thread *thread_even_over(pthread_t id)
+{
+	struct thread *thread = shim.hub ? thread_of_block((uintptr_t)id) : NULL;
+
+	return thread && thread->tid ? thread : NULL;
+}
+
 WRAPPER int pthread_join(pthread_t id, void **result)
 {
-	struct thread *thread = shim.hub ? thread_of(id) : NULL;
+	struct thread *thread = thread_even_over(id);
 
 	return thread ? join_until(thread, result, CLOCK_NEVER) : MIGRATED(real(pthread_join)(id, result));
 }
 
 WRAPPER int pthread_tryjoin_np(pthread_t id, void **result)
 {
-	struct thread *thread = shim.hub ? thread_of(id) : NULL;
+	struct thread *thread = thread_even_over(id);
 
 	if (!thread)
 		return real(pthread_tryjoin_np)(id, result);
@@ -364,26 +372,26 @@ static int join_clock(pthread_t id, void **result, clockid_t clock, const struct
 		return EINVAL;
 	if (abstime)
 		deadline = clock_deadline(clock, abstime);
-	return join_until(thread_of(id), result, deadline);
+	return join_until(thread_even_over(id), result, deadline);
 }
 
 WRAPPER int pthread_timedjoin_np(pthread_t id, void **result, const struct timespec *abstime)
 {
-	if (!shim.hub || !thread_of(id))
+	if (!thread_even_over(id))
 		return MIGRATED(real(pthread_timedjoin_np)(id, result, abstime));
 	return join_clock(id, result, CLOCK_REALTIME, abstime);
 }
 
 WRAPPER int pthread_clockjoin_np(pthread_t id, void **result, clockid_t clock, const struct timespec *abstime)
 {
-	if (!shim.hub || !thread_of(id))
+	if (!thread_even_over(id))
 		return MIGRATED(real(pthread_clockjoin_np)(id, result, clock, abstime));
 	return join_clock(id, result, clock, abstime);
 }
 
 WRAPPER int pthread_detach(pthread_t id)
 {
-	struct thread *thread = shim.hub ? thread_of(id) : NULL;
+	struct thread *thread = thread_even_over(id);
 
 	if (!thread)
 		return real(pthread_detach)(id);
