@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hook_sync.c - mutex, condition variable, rwlock, semaphore, barrier, spin lock, once */
+/* hook_sync.c - mutex, condition variable, semaphore, barrier, spin lock, once */
 #include <limits.h>
 #include <linux/futex.h>
 #include <string.h>
@@ -10,8 +10,8 @@
 #include "preempt.h"
 #include "robust.h"
 #include "shim.h"
+#include "sync.h"
 #include "thread.h"
-#include "tls.h"
 
 /* Bits of libc's own objects, fixed by its ABI (bits/thread-shared-types.h). */
 enum {
@@ -28,11 +28,6 @@ enum {
 /* What a foreign thread does between two tries of a lock that the kernel cannot wait for. */
 #define FOREIGN_PAUSE (200 * INT64_C(1000))
 
-static int own_tid(void)
-{
-	return *tls_tid((uintptr_t)pthread_self());
-}
-
 /* A foreign thread releases a mutex inside libc, unseen, so from now on parked locks are looked at again. */
 static void note_foreign(void)
 {
@@ -40,21 +35,32 @@ static void note_foreign(void)
 		shim.foreign = true;
 }
 
-static int deadline_of(clockid_t clock, const struct timespec *abstime, int64_t *deadline)
-{
-	if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC)
-		return EINVAL;
-	if (abstime->tv_nsec < 0 || abstime->tv_nsec >= NS_PER_SECOND)
-		return EINVAL;
-	*deadline = clock_deadline(clock, abstime);
-	return 0;
-}
-
 /* --- mutex --- */
 
-static int mutex_attempt(void *mutex)
+/* libc's trylock refuses a lock beyond repair and keeps it all the same; nobody could learn of its state any more. */
+static int mutex_give_back(pthread_mutex_t *mutex, int id)
 {
-	return robust_shared(mutex) ? robust_trylock(mutex) : real(pthread_mutex_trylock)(mutex);
+	int seen = __atomic_load_n(&mutex->__data.__lock, __ATOMIC_SEQ_CST);
+
+	while ((seen & FUTEX_TID_MASK) == id) {
+		if (__atomic_compare_exchange_n(&mutex->__data.__lock, &seen, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			break;
+	}
+	if (seen & (int)FUTEX_WAITERS)
+		sys_call(SYS_futex, &mutex->__data.__lock, FUTEX_WAKE, 1);
+	parking_wake(mutex, 1, PARKING_ALL);
+	return ENOTRECOVERABLE;
+}
+
+static int mutex_attempt(void *object)
+{
+	pthread_mutex_t *mutex = object;
+	bool carriers = robust_shared(mutex);
+	int result = carriers ? robust_trylock(mutex) : real(pthread_mutex_trylock)(mutex);
+
+	if (likely(result != ENOTRECOVERABLE))
+		return result;
+	return mutex_give_back(mutex, carriers ? *tls_tid(shim.native_tp) : sync_own_id());
 }
 
 WRAPPER int pthread_mutex_trylock(pthread_mutex_t *mutex)
@@ -67,7 +73,7 @@ ALIAS(__pthread_mutex_trylock, pthread_mutex_trylock);
 /* trylock does not tell an error-checking mutex's owner that it waits for itself. */
 static bool mutex_is_own(pthread_mutex_t *mutex)
 {
-	return (mutex->__data.__kind & MUTEX_TYPE_MASK) == PTHREAD_MUTEX_ERRORCHECK && mutex->__data.__owner == own_tid() &&
+	return (mutex->__data.__kind & MUTEX_TYPE_MASK) == PTHREAD_MUTEX_ERRORCHECK && mutex->__data.__owner == sync_own_id() &&
 	       !robust_shared(mutex);
 }
 
@@ -124,11 +130,15 @@ WRAPPER int pthread_mutex_lock(pthread_mutex_t *mutex)
 static int mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *abstime)
 {
 	int64_t deadline;
-	int result = mutex_attempt(mutex);
+	int result;
 
+	/* Of a lock that is free libc looks at the clock, but not at the time. */
+	if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC)
+		return EINVAL;
+	result = mutex_attempt(mutex);
 	if (result != EBUSY)
 		return result;
-	result = deadline_of(clock, abstime, &deadline);
+	result = sync_deadline(clock, abstime, &deadline);
 	if (result)
 		return result;
 	if (mutex_waits_in_kernel(mutex))
@@ -227,7 +237,7 @@ WRAPPER int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 static int cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *abstime)
 {
 	int64_t deadline;
-	int error = deadline_of(clock, abstime, &deadline);
+	int error = sync_deadline(clock, abstime, &deadline);
 
 	if (error)
 		return error;
@@ -274,115 +284,6 @@ ALIAS(__pthread_cond_timedwait, pthread_cond_timedwait);
 ALIAS(__pthread_cond_signal, pthread_cond_signal);
 ALIAS(__pthread_cond_broadcast, pthread_cond_broadcast);
 
-/* --- rwlock --- */
-
-static int read_attempt(void *lock)
-{
-	return real(pthread_rwlock_tryrdlock)(lock);
-}
-
-static int write_attempt(void *lock)
-{
-	return real(pthread_rwlock_trywrlock)(lock);
-}
-
-static int rwlock_until(pthread_rwlock_t *lock, int (*attempt)(void *), int64_t deadline)
-{
-	struct lock_call call = {
-		.object = lock, .attempt = attempt, .busy = EBUSY, .deadline = deadline, .shared = lock->__data.__shared,
-	};
-
-	return lock->__data.__cur_writer == own_tid() ? EDEADLK : parking_lock(&call);
-}
-
-/* The two ways to hold a lock. */
-struct rwlock_way {
-	int (*attempt)(void *lock);
-	int (**wait)(pthread_rwlock_t *lock);
-	int (**wait_until)(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *abstime);
-};
-
-static const struct rwlock_way reading = {
-	read_attempt, &green__real_table.pthread_rwlock_rdlock, &green__real_table.pthread_rwlock_clockrdlock,
-};
-static const struct rwlock_way writing = {
-	write_attempt, &green__real_table.pthread_rwlock_wrlock, &green__real_table.pthread_rwlock_clockwrlock,
-};
-
-static int rwlock_lock(pthread_rwlock_t *lock, const struct rwlock_way *way)
-{
-	int result = way->attempt(lock);
-
-	if (result != EBUSY)
-		return result;
-	if (lock->__data.__shared)
-		return MIGRATED_OR((*way->wait)(lock), rwlock_until(lock, way->attempt, CLOCK_NEVER));
-	return rwlock_until(lock, way->attempt, CLOCK_NEVER);
-}
-
-static int rwlock_clocklock(pthread_rwlock_t *lock, const struct rwlock_way *way, clockid_t clock, const struct timespec *abstime)
-{
-	int64_t deadline;
-	int result = way->attempt(lock);
-
-	if (result != EBUSY)
-		return result;
-	result = deadline_of(clock, abstime, &deadline);
-	if (result)
-		return result;
-	if (lock->__data.__shared)
-		return MIGRATED_OR((*way->wait_until)(lock, clock, abstime), rwlock_until(lock, way->attempt, deadline));
-	return rwlock_until(lock, way->attempt, deadline);
-}
-
-WRAPPER int pthread_rwlock_rdlock(pthread_rwlock_t *lock)
-{
-	return shim_hub() ? rwlock_lock(lock, &reading) : real(pthread_rwlock_rdlock)(lock);
-}
-
-WRAPPER int pthread_rwlock_wrlock(pthread_rwlock_t *lock)
-{
-	return shim_hub() ? rwlock_lock(lock, &writing) : real(pthread_rwlock_wrlock)(lock);
-}
-
-WRAPPER int pthread_rwlock_timedrdlock(pthread_rwlock_t *lock, const struct timespec *abstime)
-{
-	return shim_hub() ? rwlock_clocklock(lock, &reading, CLOCK_REALTIME, abstime)
-			  : real(pthread_rwlock_timedrdlock)(lock, abstime);
-}
-
-WRAPPER int pthread_rwlock_timedwrlock(pthread_rwlock_t *lock, const struct timespec *abstime)
-{
-	return shim_hub() ? rwlock_clocklock(lock, &writing, CLOCK_REALTIME, abstime)
-			  : real(pthread_rwlock_timedwrlock)(lock, abstime);
-}
-
-WRAPPER int pthread_rwlock_clockrdlock(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *abstime)
-{
-	return shim_hub() ? rwlock_clocklock(lock, &reading, clock, abstime)
-			  : real(pthread_rwlock_clockrdlock)(lock, clock, abstime);
-}
-
-WRAPPER int pthread_rwlock_clockwrlock(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *abstime)
-{
-	return shim_hub() ? rwlock_clocklock(lock, &writing, clock, abstime)
-			  : real(pthread_rwlock_clockwrlock)(lock, clock, abstime);
-}
-
-/* Readers and writers wait under one address: each tries for itself, by the lock's own preference. */
-WRAPPER int pthread_rwlock_unlock(pthread_rwlock_t *lock)
-{
-	int result = real(pthread_rwlock_unlock)(lock);
-
-	if (result == 0)
-		parking_wake(lock, UINT_MAX, PARKING_ALL);
-	return result;
-}
-
-ALIAS(__pthread_rwlock_rdlock, pthread_rwlock_rdlock);
-ALIAS(__pthread_rwlock_wrlock, pthread_rwlock_wrlock);
-ALIAS(__pthread_rwlock_unlock, pthread_rwlock_unlock);
-
 /* --- semaphore --- */
 
 static int sem_attempt(void *semaphore)
@@ -409,6 +310,7 @@ static int sem_wait_until(sem_t *semaphore, int64_t deadline)
 		.deadline = deadline,
 		.shared = sem_shared(semaphore),
 		.interruptible = true,
+		.never_restarted = deadline != CLOCK_NEVER,
 		.cancel = true,
 	};
 	int result = parking_lock(&call);
@@ -436,14 +338,12 @@ static int sem_wait_clock(sem_t *semaphore, clockid_t clock, const struct timesp
 	int64_t deadline;
 	int error;
 
+	error = sync_deadline(clock, abstime, &deadline);
+	if (error)
+		return (int)sys_result(-error);
 	shim_cancellation_point();
 	if (sem_attempt(semaphore) == 0)
 		return 0;
-	error = deadline_of(clock, abstime, &deadline);
-	if (error) {
-		errno = error;
-		return -1;
-	}
 	if (sem_shared(semaphore))
 		return MIGRATED_OR(real(sem_clockwait)(semaphore, clock, abstime), sem_wait_until(semaphore, deadline));
 	return sem_wait_until(semaphore, deadline);

@@ -127,6 +127,24 @@ static struct parked *parked_under(const struct bucket *bucket, const void *addr
 	return NULL;
 }
 
+bool parking_occupied(const void *address)
+{
+	struct bucket *bucket = bucket_of(address);
+	struct flow *flow = green__current ? green__current->flow : NULL;
+	bool found;
+
+	if (__atomic_load_n(&bucket->count, __ATOMIC_SEQ_CST) == 0)
+		return false;
+	if (flow)
+		critical_enter(flow);
+	bucket_lock(bucket);
+	found = parked_under(bucket, address);
+	spinlock_unlock(&bucket->lock);
+	if (flow)
+		critical_leave(flow);
+	return found;
+}
+
 unsigned parking_move(const void *from, const void *to, unsigned count)
 {
 	struct bucket *source = bucket_of(from);
@@ -188,7 +206,7 @@ int parking_lock(const struct lock_call *call)
 		parking_leave(&parked);
 		if (result != call->busy)
 			return result;
-		if (error == -EINTR && !shim_interrupted(true, call->cancel) && call->interruptible)
+		if (error == -EINTR && !shim_interrupted(!call->never_restarted, call->cancel) && call->interruptible)
 			return EINTR;
 		if (error == -ETIMEDOUT && clock_now() >= call->deadline)
 			return ETIMEDOUT;

@@ -31,6 +31,9 @@ void parking_leave(struct parked *parked);
 /* parking_wake - wake at most COUNT of those that wait under ADDRESS with one of BITS; how many.  Any thread. */
 unsigned parking_wake(const void *address, unsigned count, uint32_t bits);
 
+/* parking_occupied - true if somebody waits under ADDRESS.  Any thread. */
+bool parking_occupied(const void *address);
+
 /* parking_move - let at most COUNT of those under FROM wait under TO; how many */
 unsigned parking_move(const void *from, const void *to, unsigned count);
 
@@ -41,7 +44,8 @@ void parking_after_fork(void);
  * parking_lock - make ATTEMPT(OBJECT) until it says something else than BUSY, parking between
  *
  * SHARED: other processes use OBJECT, so it is looked at every few milliseconds.
- * INTERRUPTIBLE: end with EINTR as sem_wait does.  CANCEL: a cancellation point.
+ * INTERRUPTIBLE: end with EINTR as sem_wait does; NEVER_RESTARTED: whatever the
+ * signal's action says of restarts.  CANCEL: a cancellation point.
  * Returns: what ATTEMPT said at last, ETIMEDOUT or EINTR.
  */
 struct lock_call {
@@ -49,7 +53,7 @@ struct lock_call {
 	int (*attempt)(void *object);
 	int busy;         /* what ATTEMPT returns if it would have to wait */
 	int64_t deadline;
-	bool shared, interruptible, cancel;
+	bool shared, interruptible, never_restarted, cancel;
 };
 
 int parking_lock(const struct lock_call *call);
