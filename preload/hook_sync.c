@@ -164,8 +164,8 @@ WRAPPER int pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
 	int result = robust_shared(mutex) ? robust_unlock(mutex) : real(pthread_mutex_unlock)(mutex);
 
-	if (result == 0)
-		parking_wake(mutex, 1, PARKING_ALL);
+	if (result == 0 && parking_wake_one(mutex))
+		preempt_due = 1;
 	preempt_point();
 	return result;
 }
@@ -363,8 +363,9 @@ WRAPPER int sem_post(sem_t *semaphore)
 {
 	int result = real(sem_post)(semaphore);
 
-	if (result == 0)
-		parking_wake(semaphore, 1, PARKING_ALL);
+	if (result == 0 && parking_wake_one(semaphore))
+		preempt_due = 1;
+	preempt_point();
 	return result;
 }
 

@@ -41,6 +41,7 @@ void parking_enter(struct parked *parked, const void *address, enum wait_mode mo
 	green__waiter_init(&parked->waiter, mode);
 	parked->address = address;
 	parked->bits = PARKING_ALL;
+	parked->lost = 0;
 	bucket_lock(bucket);
 	list_append(&bucket->parked, &parked->link);
 	__atomic_add_fetch(&bucket->count, 1, __ATOMIC_SEQ_CST);
@@ -88,7 +89,8 @@ void parking_leave(struct parked *parked)
 	critical_leave(green__current->flow);
 }
 
-unsigned parking_wake(const void *address, unsigned count, uint32_t bits)
+/* LOST is the largest number of times that one of the woken had been woken before. */
+static unsigned wake(const void *address, unsigned count, uint32_t bits, unsigned *lost)
 {
 	struct bucket *bucket = bucket_of(address);
 	struct flow *flow = green__current ? green__current->flow : NULL;
@@ -107,6 +109,7 @@ unsigned parking_wake(const void *address, unsigned count, uint32_t bits)
 		if (parked->address != address || !(parked->bits & bits))
 			continue;
 		bucket_take(bucket, parked);
+		*lost = parked->lost > *lost ? parked->lost : *lost;
 		if (green__wake(&parked->waiter, 0))
 			woken++;
 	}
@@ -114,6 +117,20 @@ unsigned parking_wake(const void *address, unsigned count, uint32_t bits)
 	if (flow)
 		critical_leave(flow);
 	return woken;
+}
+
+unsigned parking_wake(const void *address, unsigned count, uint32_t bits)
+{
+	unsigned lost = 0;
+
+	return wake(address, count, bits, &lost);
+}
+
+bool parking_wake_one(const void *address)
+{
+	unsigned lost = 0;
+
+	return wake(address, 1, PARKING_ALL, &lost) && lost;
 }
 
 static struct parked *parked_under(const struct bucket *bucket, const void *address)
@@ -195,11 +212,12 @@ static int64_t next_look(const struct lock_call *call)
 
 int parking_lock(const struct lock_call *call)
 {
-	for (;;) {
+	for (unsigned lost = 0;; lost++) {
 		struct parked parked;
 		int result, error = 0;
 
 		parking_enter(&parked, call->object, WAIT_INTERRUPTIBLE);
+		parked.lost = lost;
 		result = call->attempt(call->object);
 		if (result == call->busy)
 			error = parking_wait(&parked, next_look(call));

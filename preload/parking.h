@@ -16,6 +16,7 @@ struct parked {
 	struct list link;     /* in the bucket of ADDRESS until it is woken */
 	const void *address;
 	uint32_t bits;        /* FUTEX_WAIT_BITSET; all ones otherwise */
+	unsigned lost;        /* how often it was woken before and came too late */
 	struct waiter waiter;
 };
 
@@ -30,6 +31,14 @@ void parking_leave(struct parked *parked);
 
 /* parking_wake - wake at most COUNT of those that wait under ADDRESS with one of BITS; how many.  Any thread. */
 unsigned parking_wake(const void *address, unsigned count, uint32_t bits);
+
+/*
+ * parking_wake_one - wake one of those under ADDRESS, the usual way to say that a lock is free
+ *
+ * Returns: true if the one has been woken before and found the lock taken again, so that
+ * the caller should let it run: who locks in a loop would keep it out for ever.
+ */
+bool parking_wake_one(const void *address);
 
 /* parking_occupied - true if somebody waits under ADDRESS.  Any thread. */
 bool parking_occupied(const void *address);
