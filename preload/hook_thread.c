@@ -19,7 +19,7 @@
 
 enum {
 	FIRST_TID = 4194305, /* above what the kernel gives out, and within what a futex word can hold */
-	LAST_TID = 0x3fffffff,
+	LAST_TID = 0x0fffffff, /* and what fits into the id of a CPU clock */
 	STACK_RESERVE = 16 * 1024, /* for the runtime's own frames, on top of what the program asked for */
 	PAGE = 4096,
 };
@@ -88,6 +88,7 @@ void threads_after_fork(void)
 	threads.alive = 0;
 	thread_join_list(self);
 	self->tid = (pid_t)sys_call(SYS_getpid);
+	clocks_after_fork(self);
 	/* Whoever forked is the child's only thread, and natively its first one. */
 	threads.main = self;
 	scheduling_after_fork(self);
@@ -505,7 +506,7 @@ WRAPPER int pthread_setcanceltype(int type, int *old)
 	return error;
 }
 
-/* --- attributes, names, clocks --- */
+/* --- attributes, names, ids --- */
 
 WRAPPER int pthread_getattr_np(pthread_t id, pthread_attr_t *attributes)
 {
@@ -550,13 +551,6 @@ WRAPPER int pthread_getname_np(pthread_t id, char *name, size_t size)
 		return ERANGE;
 	strcpy(name, thread->name);
 	return 0;
-}
-
-WRAPPER int pthread_getcpuclockid(pthread_t id, clockid_t *clock)
-{
-	if (!shim.hub || !thread_of(id))
-		return real(pthread_getcpuclockid)(id, clock);
-	return real(pthread_getcpuclockid)((pthread_t)shim.native_tp, clock);
 }
 
 WRAPPER pid_t gettid(void)

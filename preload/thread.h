@@ -44,6 +44,7 @@ struct thread {
 	struct migration *migration;
 	stack_t alternate;         /* what it has told sigaltstack */
 	char name[16];             /* pthread_setname_np; empty: the process's */
+	int64_t cpu_used;          /* hook_clock.c: up to its last switch away, once anybody has asked */
 	struct scheduling scheduling;
 	struct list link;          /* threads.all while alive */
 	struct thread *next_free;  /* tls.c */
@@ -90,6 +91,9 @@ void threads_after_fork(void);
 
 /* thread_main_exited - the main thread has called pthread_exit: its clean-up is done; never returns */
 void thread_main_exited(void) __attribute__((noreturn));
+
+/* clocks_after_fork - in the child SELF's CPU time begins anew */
+void clocks_after_fork(struct thread *self);
 
 /* keys_run_destructors - at the end of the calling thread */
 void keys_run_destructors(void);

@@ -114,12 +114,18 @@ static void arrive(struct greenlet *self)
 	}
 }
 
+static void install_block(struct flow *flow, uintptr_t thread_pointer)
+{
+	if (unlikely(flow->leaving != NULL))
+		flow->leaving(flow->thread_pointer);
+	flow->thread_pointer = thread_pointer;
+	thread_pointer_write(thread_pointer);
+}
+
 static void install(struct flow *flow, struct greenlet *to)
 {
-	if (to->thread_pointer != flow->thread_pointer && to->thread_pointer) {
-		flow->thread_pointer = to->thread_pointer;
-		thread_pointer_write(to->thread_pointer);
-	}
+	if (to->thread_pointer != flow->thread_pointer && to->thread_pointer)
+		install_block(flow, to->thread_pointer);
 	current_set(to);
 }
 
@@ -154,10 +160,8 @@ void green__greenlet_leave(struct greenlet *to, void (*after)(struct greenlet *)
 	prepare_switch(flow, from, to);
 	flow->after = after;
 	/* The hub uses whichever block is installed, but not one that is taken elsewhere. */
-	if (!to->thread_pointer) {
-		flow->thread_pointer = flow->spare_block;
-		thread_pointer_write(flow->spare_block);
-	}
+	if (!to->thread_pointer)
+		install_block(flow, flow->spare_block);
 	install(flow, to);
 	green__context_swap(&from->context, &to->context);
 	/* Another kernel thread, where this greenlet is as foreign as any code that has no flow. */

@@ -100,6 +100,7 @@ struct flow {
 	unsigned critical;         /* > 0: structures are being changed, so no signal handler of the program may run */
 	volatile int interrupts;   /* set by signal handlers: on_interrupts has work, once critical is 0 again */
 	void (*on_interrupts)(struct flow *);
+	void (*leaving)(uintptr_t thread_pointer); /* told before another TLS block takes the place of this one; or NULL */
 	struct greenlet *previous; /* who switched last */
 	void (*after)(struct greenlet *previous); /* run once by whoever arrives next, when PREVIOUS is off its stack; or NULL */
 	uintptr_t spare_block;     /* a TLS block for the hub while a greenlet has taken its own elsewhere; 0: none may leave */
