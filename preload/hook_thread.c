@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hook_thread.c - pthread_create and what belongs to it: join, detach, exit, cancel, attributes, names */
+/* hook_thread.c - pthread_create and what belongs to it: join, detach, exit, cancel, attributes */
 #include <limits.h>
 #include <linux/futex.h>
 #include <setjmp.h>
@@ -88,6 +88,7 @@ void threads_after_fork(void)
 	threads.alive = 0;
 	thread_join_list(self);
 	self->tid = (pid_t)sys_call(SYS_getpid);
+	name_after_fork(self);
 	clocks_after_fork(self);
 	/* Whoever forked is the child's only thread, and natively its first one. */
 	threads.main = self;
@@ -219,6 +220,7 @@ static void thread_init(struct thread *thread, uintptr_t block, const struct wan
 	thread->stack_low = stack->low;
 	thread->stack_size = stack->size;
 	thread->guard_size = wanted->stack ? 0 : (wanted->guard_size + PAGE - 1) & ~(size_t)(PAGE - 1);
+	name_begin(thread);
 	thread->alternate.ss_flags = SS_DISABLE;
 	thread->scheduling = wanted->scheduling;
 	list_init(&thread->link);
@@ -506,7 +508,7 @@ WRAPPER int pthread_setcanceltype(int type, int *old)
 	return error;
 }
 
-/* --- attributes, names, ids --- */
+/* --- attributes and ids --- */
 
 WRAPPER int pthread_getattr_np(pthread_t id, pthread_attr_t *attributes)
 {
@@ -524,32 +526,6 @@ WRAPPER int pthread_getattr_np(pthread_t id, pthread_attr_t *attributes)
 	pthread_attr_setstack(attributes, thread->stack_low, thread->stack_size);
 	pthread_attr_setguardsize(attributes, thread->guard_size);
 	pthread_attr_setdetachstate(attributes, thread->detached ? PTHREAD_CREATE_DETACHED : PTHREAD_CREATE_JOINABLE);
-	return 0;
-}
-
-WRAPPER int pthread_setname_np(pthread_t id, const char *name)
-{
-	struct thread *thread = shim.hub ? thread_of(id) : NULL;
-
-	if (!thread || thread->block == shim.native_tp)
-		return real(pthread_setname_np)(id, name);
-	if (strlen(name) >= sizeof(thread->name))
-		return ERANGE;
-	strcpy(thread->name, name);
-	if (thread->greenlet)
-		green_set_name(thread->greenlet, name);
-	return 0;
-}
-
-WRAPPER int pthread_getname_np(pthread_t id, char *name, size_t size)
-{
-	struct thread *thread = shim.hub ? thread_of(id) : NULL;
-
-	if (!thread || !thread->name[0])
-		return real(pthread_getname_np)(thread ? (pthread_t)shim.native_tp : id, name, size);
-	if (size <= strlen(thread->name))
-		return ERANGE;
-	strcpy(name, thread->name);
 	return 0;
 }
 

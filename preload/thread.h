@@ -43,7 +43,7 @@ struct thread {
 	pid_t helper;              /* migrate.c: the kernel thread that carries it for one call, else 0 */
 	struct migration *migration;
 	stack_t alternate;         /* what it has told sigaltstack */
-	char name[16];             /* pthread_setname_np; empty: the process's */
+	char name[16];             /* the initial thread's is the kernel's to keep */
 	int64_t cpu_used;          /* hook_clock.c: up to its last switch away, once anybody has asked */
 	struct scheduling scheduling;
 	struct list link;          /* threads.all while alive */
@@ -91,6 +91,12 @@ void threads_after_fork(void);
 
 /* thread_main_exited - the main thread has called pthread_exit: its clean-up is done; never returns */
 void thread_main_exited(void) __attribute__((noreturn));
+
+/* name_begin - THREAD, which the caller creates, begins with the caller's name */
+void name_begin(struct thread *thread);
+
+/* name_after_fork - in the child the kernel thread takes the name of SELF */
+void name_after_fork(const struct thread *self);
 
 /* clocks_after_fork - in the child SELF's CPU time begins anew */
 void clocks_after_fork(struct thread *self);
