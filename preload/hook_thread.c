@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* hook_thread.c - pthread_create and what belongs to it: join, detach, exit, cancel, attributes */
 #include <limits.h>
+#include <linux/capability.h>
 #include <linux/futex.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "hub/task.h"
 #include "migrate.h"
@@ -21,8 +24,11 @@ enum {
 	FIRST_TID = 4194305, /* above what the kernel gives out, and within what a futex word can hold */
 	LAST_TID = 0x0fffffff, /* and what fits into the id of a CPU clock */
 	STACK_RESERVE = 16 * 1024, /* for the runtime's own frames, on top of what the program asked for */
-	PAGE = 4096,
+	STACK_ALIGNMENT = 64,      /* libc cuts sizes to it */
 };
+
+/* From this size on the kernel is asked whether so much memory could ever be there. */
+#define STACK_LARGE ((size_t)1 << 30)
 
 struct threads threads;
 __thread struct thread green__thread;
@@ -70,7 +76,6 @@ void threads_birth(void)
 	self->block = shim.native_tp;
 	self->initial = true;
 	self->tid = (pid_t)sys_call(SYS_getpid);
-	self->joined = false;
 	self->result = PTHREAD_CANCELED;
 	if (real(pthread_getattr_np)(pthread_self(), &attributes) == 0) {
 		pthread_attr_getstack(&attributes, &self->stack_low, &self->stack_size);
@@ -105,21 +110,29 @@ pid_t thread_tid_next(void)
 
 /* --- the life of a thread --- */
 
+/* The block is free for another thread; who still calls with its id hears that there is none. */
+static void thread_forget(struct thread *thread)
+{
+	uintptr_t block = thread->block;
+
+	thread->block = 0;
+	*tls_tid(block) = -1;
+	tls_put(block);
+}
+
 /* Told on somebody else's stack: the thread is off its own for good, so a joiner may free it. */
 static void thread_released(struct greenlet *greenlet)
 {
 	struct thread *thread = thread_of_block(greenlet->thread_pointer);
-	bool detached = thread->detached;
+	bool unwanted = thread->detached && !thread->joiners;
 
 	thread->greenlet = NULL;
 	__atomic_store_n(&thread->ended, 1, __ATOMIC_SEQ_CST);
 	if (thread->foreign_joiner)
 		sys_call(SYS_futex, &thread->ended, FUTEX_WAKE_PRIVATE, INT_MAX);
 	parking_wake(&thread->ended, UINT_MAX, PARKING_ALL);
-	if (detached) {
-		thread->block = 0;
-		tls_put(greenlet->thread_pointer);
-	}
+	if (unwanted)
+		thread_forget(thread);
 }
 
 /* What is left to do on the thread's own stack; natively the last thread's end is the process's. */
@@ -201,11 +214,54 @@ static int wanted_read(struct wanted *wanted, const pthread_attr_t *given)
 	return error;
 }
 
+/* Ours are mapped without a reserve of memory, so the kernel would refuse none of them that can be addressed. */
+static bool could_be_mapped(size_t size)
+{
+	long memory = sys_call(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+
+	if (sys_failed(memory))
+		return false;
+	sys_call(SYS_munmap, memory, size);
+	return true;
+}
+
 static struct stack *wanted_stack(const struct wanted *wanted)
 {
 	if (wanted->stack)
 		return green__stack_wrap(wanted->stack, wanted->stack_size);
+	if (wanted->stack_size >= STACK_LARGE && !could_be_mapped(wanted->stack_size))
+		return NULL;
 	return green__stack_take(wanted->stack_size + getauxval(AT_MINSIGSTKSZ) + STACK_RESERVE);
+}
+
+/* Privileges that the kernel asks for where a user has as many threads as may be. */
+static bool may_exceed_limits(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+
+	if (sys_call(SYS_getuid) == 0 || sys_call(SYS_capget, &header, data))
+		return true;
+	return data[0].effective & (1U << CAP_SYS_RESOURCE | 1U << CAP_SYS_ADMIN);
+}
+
+/* The kernel counts all of a user's threads; it does not know these, so each process has the limit for itself. */
+static bool too_many_threads(void)
+{
+	struct rlimit limit;
+
+	return sys_call(SYS_prlimit64, 0, RLIMIT_NPROC, NULL, &limit) == 0 && threads.alive >= limit.rlim_cur && !may_exceed_limits();
+}
+
+/* What pthread_getattr_np shows is what was asked for, in libc's units; where ours has more, it is below that. */
+static void show_stack(struct thread *thread, const struct wanted *wanted, const struct stack *stack)
+{
+	size_t page = (size_t)getauxval(AT_PAGESZ);
+	size_t size = wanted->stack ? stack->size : wanted->stack_size & ~(size_t)(STACK_ALIGNMENT - 1);
+
+	thread->stack_low = stack->low + (stack->size - size);
+	thread->stack_size = size;
+	thread->guard_size = wanted->stack ? 0 : (wanted->guard_size + page - 1) & ~(page - 1);
 }
 
 static void thread_init(struct thread *thread, uintptr_t block, const struct wanted *wanted, const struct stack *stack)
@@ -217,9 +273,7 @@ static void thread_init(struct thread *thread, uintptr_t block, const struct wan
 	thread->block = block;
 	thread->tid = *tls_tid(block);
 	thread->detached = wanted->detached == PTHREAD_CREATE_DETACHED;
-	thread->stack_low = stack->low;
-	thread->stack_size = stack->size;
-	thread->guard_size = wanted->stack ? 0 : (wanted->guard_size + PAGE - 1) & ~(size_t)(PAGE - 1);
+	show_stack(thread, wanted, stack);
 	name_begin(thread);
 	thread->alternate.ss_flags = SS_DISABLE;
 	thread->scheduling = wanted->scheduling;
@@ -228,7 +282,7 @@ static void thread_init(struct thread *thread, uintptr_t block, const struct wan
 
 static int thread_create(pthread_t *id, const struct wanted *wanted, void *(*routine)(void *), void *argument)
 {
-	struct stack *stack = wanted_stack(wanted);
+	struct stack *stack = too_many_threads() ? NULL : wanted_stack(wanted);
 	uintptr_t block = stack ? tls_take(thread_tid_next(), stack->low, stack->size) : 0;
 	struct thread *thread;
 	struct greenlet *task;
@@ -274,15 +328,27 @@ WRAPPER int pthread_create(pthread_t *id, const pthread_attr_t *attributes, void
 
 /* --- join and detach --- */
 
+static void joiner_leave(struct thread **thread)
+{
+	(*thread)->joiners--;
+}
+
 static void join_foreign(struct thread *thread)
 {
+	__attribute__((cleanup(joiner_leave))) struct thread *joined = thread;
+
+	thread->joiners++;
 	thread->foreign_joiner = true;
 	while (!__atomic_load_n(&thread->ended, __ATOMIC_SEQ_CST))
 		sys_call(SYS_futex, &thread->ended, FUTEX_WAIT_PRIVATE, 0, NULL);
 }
 
+/* A joiner that is cancelled leaves the thread joinable. */
 static int join_wait(struct thread *thread, int64_t deadline)
 {
+	__attribute__((cleanup(joiner_leave))) struct thread *joined = thread;
+
+	thread->joiners++;
 	while (!thread->ended) {
 		struct parked parked;
 		int error;
@@ -292,119 +358,94 @@ static int join_wait(struct thread *thread, int64_t deadline)
 		parking_leave(&parked);
 		if (error == -ETIMEDOUT && !thread->ended)
 			return ETIMEDOUT;
-		if (error == -EINTR) {
-			/* A joiner that is cancelled leaves the thread joinable. */
-			thread->joined = false;
+		if (error == -EINTR)
 			shim_interrupted(true, true);
-			thread->joined = true;
-		}
 	}
 	return 0;
 }
 
-static int join_until(struct thread *thread, void **result, int64_t deadline)
+static int wait_for_end(struct thread *thread, int64_t deadline)
 {
-	int error = 0;
-
+	shim_cancellation_point();
 	if (thread == thread_self())
 		return EDEADLK;
-	if (thread->detached || thread->joined)
-		return EINVAL;
-	shim_cancellation_point();
-	thread->joined = true;
-	if (thread->ended)
-		error = 0;
-	else if (!shim_greenlet())
-		join_foreign(thread);
-	else
-		error = join_wait(thread, deadline);
-	if (error) {
-		thread->joined = false;
+	if (shim_greenlet())
+		return join_wait(thread, deadline);
+	join_foreign(thread);
+	return 0;
+}
+
+/* As in libc several may wait for one thread; the last of them frees what is left of it. */
+static int join_until(struct thread *thread, void **result, int64_t deadline)
+{
+	int error = thread->detached ? EINVAL : thread->ended ? 0 : wait_for_end(thread, deadline);
+
+	if (error)
 		return error;
-	}
 	if (result)
 		*result = thread->result;
 	/* The main thread's block is the kernel thread's own and never serves another. */
-	if (thread != threads.main) {
-		uintptr_t block = thread->block;
-
-		thread->block = 0;
-		tls_put(block);
-	}
+	if (thread != threads.main && !thread->joiners)
+		thread_forget(thread);
 	return 0;
-}
-
-/* Ours, or one that was ours and is over: joined or detached, which is an error to say, and nothing that libc knows of. */
-static struct thread *thread_even_over(pthread_t id)
-{
-	struct thread *thread = shim.hub ? thread_of_block((uintptr_t)id) : NULL;
-
-	return thread && thread->tid ? thread : NULL;
 }
 
 WRAPPER int pthread_join(pthread_t id, void **result)
 {
-	struct thread *thread = thread_even_over(id);
+	struct thread *thread = shim.hub ? thread_of(id) : NULL;
 
 	return thread ? join_until(thread, result, CLOCK_NEVER) : MIGRATED(real(pthread_join)(id, result));
 }
 
 WRAPPER int pthread_tryjoin_np(pthread_t id, void **result)
 {
-	struct thread *thread = thread_even_over(id);
+	struct thread *thread = shim.hub ? thread_of(id) : NULL;
 
 	if (!thread)
 		return real(pthread_tryjoin_np)(id, result);
-	if (!thread->ended && !thread->detached && !thread->joined) {
-		/* Natively a loop of tries makes progress by itself. */
-		if (shim_hub())
-			green__yield(shim.hub);
-		if (!thread->ended)
-			return EBUSY;
-	}
-	return join_until(thread, result, CLOCK_NEVER);
+	/* Natively a loop of tries makes progress by itself. */
+	if (!thread->ended && shim_hub())
+		green__yield(shim.hub);
+	return thread->ended ? join_until(thread, result, CLOCK_NEVER) : EBUSY;
 }
 
+/* A time with impossible nanoseconds libc never finds to be over. */
 static int join_clock(pthread_t id, void **result, clockid_t clock, const struct timespec *abstime)
 {
 	int64_t deadline = CLOCK_NEVER;
 
-	if (abstime && clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC)
-		return EINVAL;
-	if (abstime && (abstime->tv_nsec < 0 || abstime->tv_nsec >= NS_PER_SECOND))
-		return EINVAL;
-	if (abstime)
+	if (abstime && abstime->tv_nsec >= 0 && abstime->tv_nsec < NS_PER_SECOND)
 		deadline = clock_deadline(clock, abstime);
-	return join_until(thread_even_over(id), result, deadline);
+	return join_until(thread_of(id), result, deadline);
 }
 
 WRAPPER int pthread_timedjoin_np(pthread_t id, void **result, const struct timespec *abstime)
 {
-	if (!thread_even_over(id))
+	if (!shim.hub || !thread_of(id))
 		return MIGRATED(real(pthread_timedjoin_np)(id, result, abstime));
 	return join_clock(id, result, CLOCK_REALTIME, abstime);
 }
 
 WRAPPER int pthread_clockjoin_np(pthread_t id, void **result, clockid_t clock, const struct timespec *abstime)
 {
-	if (!thread_even_over(id))
+	if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC)
+		return EINVAL;
+	if (!shim.hub || !thread_of(id))
 		return MIGRATED(real(pthread_clockjoin_np)(id, result, clock, abstime));
 	return join_clock(id, result, clock, abstime);
 }
 
 WRAPPER int pthread_detach(pthread_t id)
 {
-	struct thread *thread = thread_even_over(id);
+	struct thread *thread = shim.hub ? thread_of(id) : NULL;
 
 	if (!thread)
 		return real(pthread_detach)(id);
-	if (thread->detached || thread->joined)
+	if (thread->detached)
 		return EINVAL;
 	thread->detached = true;
-	if (thread->ended && thread != threads.main) {
-		thread->block = 0;
-		tls_put((uintptr_t)id);
-	}
+	if (thread->ended && thread != threads.main && !thread->joiners)
+		thread_forget(thread);
 	return 0;
 }
 
@@ -526,6 +567,8 @@ WRAPPER int pthread_getattr_np(pthread_t id, pthread_attr_t *attributes)
 	pthread_attr_setstack(attributes, thread->stack_low, thread->stack_size);
 	pthread_attr_setguardsize(attributes, thread->guard_size);
 	pthread_attr_setdetachstate(attributes, thread->detached ? PTHREAD_CREATE_DETACHED : PTHREAD_CREATE_JOINABLE);
+	if (pthread_getaffinity_np(id, sizeof(set), &set) == 0)
+		pthread_attr_setaffinity_np(attributes, sizeof(set), &set);
 	return 0;
 }
 

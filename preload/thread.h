@@ -17,13 +17,13 @@ struct thread {
 	pid_t tid;                 /* synthetic and unique; the main thread's is the process's */
 	int ended;                 /* futex word: 1 once it is off its stack; joiners wait for it */
 	bool detached;
-	bool joined;               /* somebody joins it or has joined it */
 	bool foreign_joiner;       /* a foreign thread sleeps on ENDED */
 	bool initial;              /* it runs on the stack that the process came with */
 	bool recycled;             /* tls.c: the block has served another thread before */
 	bool unlinked;             /* tls.c: libc has forgotten the block at a fork */
 	bool cancel_requested;
 	bool asynchronous;         /* pthread_setcanceltype: a tick may act on the request */
+	unsigned joiners;          /* how many wait for its end */
 	unsigned files_held;       /* FILE locks taken by flockfile: libc would block the carrier on one of them */
 	uintptr_t shelter;         /* preempt.c: below it on the stack no tick switches away; 0: none */
 	void *(*routine)(void *);
