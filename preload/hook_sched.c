@@ -134,6 +134,14 @@ static long call(long number, long a, long b, long c)
 	return scheduling_call(number, (long[6]) { a, b, c });
 }
 
+int scheduling_judge(int policy, int priority)
+{
+	struct scheduling copy = thread_self()->scheduling;
+	struct sched_param parameters = { .sched_priority = priority };
+
+	return (int)-ask(&copy, SYS_sched_setscheduler, (long[6]) { 0, policy, (long)&parameters });
+}
+
 /* --- the start of a thread and of a process --- */
 
 static void reset(struct scheduling *scheduling)

@@ -4,6 +4,7 @@
 #include <linux/futex.h>
 #include <string.h>
 
+#include "ceiling.h"
 #include "hub/task.h"
 #include "migrate.h"
 #include "parking.h"
@@ -56,8 +57,11 @@ static int mutex_attempt(void *object)
 {
 	pthread_mutex_t *mutex = object;
 	bool carriers = robust_shared(mutex);
-	int result = carriers ? robust_trylock(mutex) : real(pthread_mutex_trylock)(mutex);
+	int result;
 
+	if (ceiling_kept(mutex))
+		return ceiling_trylock(mutex);
+	result = carriers ? robust_trylock(mutex) : real(pthread_mutex_trylock)(mutex);
 	if (likely(result != ENOTRECOVERABLE))
 		return result;
 	return mutex_give_back(mutex, carriers ? *tls_tid(shim.native_tp) : sync_own_id());
@@ -84,7 +88,7 @@ static bool mutex_is_own(pthread_mutex_t *mutex)
  */
 static bool mutex_waits_in_kernel(const pthread_mutex_t *mutex)
 {
-	return (mutex->__data.__kind & (MUTEX_SHARED_BIT | MUTEX_INHERIT_BIT)) == MUTEX_SHARED_BIT && !robust_shared(mutex);
+	return (mutex->__data.__kind & (MUTEX_SHARED_BIT | MUTEX_INHERIT_BIT | CEILING_KIND)) == MUTEX_SHARED_BIT && !robust_shared(mutex);
 }
 
 static int mutex_lock_until(pthread_mutex_t *mutex, int64_t deadline)
@@ -98,6 +102,12 @@ static int mutex_lock_until(pthread_mutex_t *mutex, int64_t deadline)
 	};
 
 	return mutex_is_own(mutex) ? EDEADLK : parking_lock(&call);
+}
+
+/* True where nobody is there to run meanwhile, unless the lock is kept here from its first owner on. */
+static bool mutex_is_libcs(const pthread_mutex_t *mutex)
+{
+	return !shim_hub() && !ceiling_kept(mutex);
 }
 
 /* For a thread that is not green. */
@@ -117,7 +127,7 @@ WRAPPER int pthread_mutex_lock(pthread_mutex_t *mutex)
 {
 	int result;
 
-	if (!shim_hub())
+	if (mutex_is_libcs(mutex))
 		return mutex_lock_plain(mutex);
 	result = mutex_attempt(mutex);
 	if (likely(result != EBUSY))
@@ -148,21 +158,28 @@ static int mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct
 
 WRAPPER int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *abstime)
 {
-	if (!shim_hub())
+	if (mutex_is_libcs(mutex))
 		return real(pthread_mutex_timedlock)(mutex, abstime);
 	return mutex_clocklock(mutex, CLOCK_REALTIME, abstime);
 }
 
 WRAPPER int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *abstime)
 {
-	if (!shim_hub())
+	if (mutex_is_libcs(mutex))
 		return real(pthread_mutex_clocklock)(mutex, clock, abstime);
 	return mutex_clocklock(mutex, clock, abstime);
 }
 
+static int unlock_by_kind(pthread_mutex_t *mutex)
+{
+	if (robust_shared(mutex))
+		return robust_unlock(mutex);
+	return ceiling_kept(mutex) ? ceiling_unlock(mutex) : real(pthread_mutex_unlock)(mutex);
+}
+
 WRAPPER int pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
-	int result = robust_shared(mutex) ? robust_unlock(mutex) : real(pthread_mutex_unlock)(mutex);
+	int result = unlock_by_kind(mutex);
 
 	if (result == 0 && parking_wake_one(mutex))
 		preempt_due = 1;

@@ -34,6 +34,9 @@ int scheduling_begin(struct scheduling *scheduling, const pthread_attr_t *attrib
 /* scheduling_after_fork - the kernel thread is SELF's alone now and takes over what SELF had asked for */
 void scheduling_after_fork(struct thread *self);
 
+/* scheduling_judge - 0 if the caller could have POLICY with PRIORITY, else the kernel's error; nothing is changed */
+int scheduling_judge(int policy, int priority);
+
 /* scheduling_call - one of the system calls that name a thread by its id; the kernel's own answer */
 long scheduling_call(long number, long a[6]);
 
