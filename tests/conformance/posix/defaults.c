@@ -109,9 +109,10 @@ static void scheduling(void)
 	pthread_attr_setschedparam(&defaults, &parameters);
 	tell("set", pthread_setattr_default_np(&defaults));
 	say_defaults();
-	tell("create", error = pthread_create(&thread, NULL, look, NULL));
+	error = pthread_create(&thread, NULL, look, NULL);
 	if (!error)
 		join(thread);
+	tell("create", error);
 }
 
 static void processors(void)
