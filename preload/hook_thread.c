@@ -280,18 +280,32 @@ static void thread_init(struct thread *thread, uintptr_t block, const struct wan
 	list_init(&thread->link);
 }
 
+/* A stack and a block with thread-local storage; 0 if memory is used up. */
+static uintptr_t take_memory(const struct wanted *wanted, struct stack **stack)
+{
+	uintptr_t block;
+
+	*stack = too_many_threads() ? NULL : wanted_stack(wanted);
+	block = *stack ? tls_take(thread_tid_next(), (*stack)->low, (*stack)->size) : 0;
+	if (*stack && !block)
+		green__stack_release(*stack);
+	return block;
+}
+
 static int thread_create(pthread_t *id, const struct wanted *wanted, void *(*routine)(void *), void *argument)
 {
-	struct stack *stack = too_many_threads() ? NULL : wanted_stack(wanted);
-	uintptr_t block = stack ? tls_take(thread_tid_next(), stack->low, stack->size) : 0;
+	struct stack *stack;
+	uintptr_t block = take_memory(wanted, &stack);
 	struct thread *thread;
 	struct greenlet *task;
 
-	if (!block) {
-		if (stack)
-			green__stack_release(stack);
-		return EAGAIN;
+	/* Natively threads that have little to do would be over by now, and have given their memory back. */
+	if (!block && shim_hub()) {
+		green__yield(shim.hub);
+		block = take_memory(wanted, &stack);
 	}
+	if (!block)
+		return EAGAIN;
 	critical_enter(shim.hub->flow);
 	thread = thread_of_block(block);
 	thread_init(thread, block, wanted, stack);
