@@ -37,6 +37,7 @@ PROGRAMS = (
     "many",
     "foreign",
     "hog",
+    "libraries",
     "spins",
     "ticks",
     "c11",
@@ -171,6 +172,47 @@ class StandsDown(Compared):
             raise Failure("did not stand down", result)
 
 
+class Allocator(Compared):
+    """A case with another allocator preloaded beside the shim, in front of it or behind."""
+
+    def __init__(self, library, shim_first, program, case, command, threads):
+        order = "behind" if shim_first else "in_front"
+        super().__init__(f"{os.path.basename(library).split('.')[0]}_{order}.{program}.{case}", command, threads)
+        self.library, self.shim_first, self.plain = library, shim_first, command
+
+    def run(self, options):
+        if not os.path.exists(self.library):
+            raise Skip(f"there is no {self.library}")
+        shim = os.path.join(options.build, "preload", ".libs", "libgreen-preload.so")
+        order = [shim, self.library] if self.shim_first else [self.library, shim]
+        self.native_command = ["env", f"LD_PRELOAD={self.library}", *self.plain]
+        self.command = ["env", f"LD_PRELOAD={':'.join(order)}", *self.plain]
+        env = environment(options)
+        native = run(self.native_command, limit=self.limit, env=env)
+        self.demand_sane(native)
+        if not options.native_only:
+            for _ in range(options.repeat or 1):
+                self.run_once(options, env, native)
+
+
+ALLOCATORS = ("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", "/usr/lib/x86_64-linux-gnu/libmimalloc.so.2")
+ALLOCATING = {
+    "many": ("allocators", "one_after_another"),
+    "libraries": ("threads_inside", "in_turn"),
+    "ticks": ("cookie_streams", "handlers_in_malloc", "fork_handlers"),
+    "cancel": None,
+}
+
+
+def allocator_cases(options):
+    for program, names in ALLOCATING.items():
+        path = os.path.join(options.programs, program)
+        for name, threads in listed_cases(path):
+            for library in ALLOCATORS if names is None or name in names else ():
+                for shim_first in (True, False):
+                    yield Allocator(library, shim_first, program, name, [path, name], threads)
+
+
 class Crowd(Case):
     """A hundred thousand threads at once, which no system's own limits allow; some of them natively, for the cost."""
 
@@ -240,6 +282,7 @@ def cases(options):
         for name, threads in listed_cases(path):
             yield Compared(f"{program}.{name}", [path, name], threads, TIME_LIMITS.get(program, TIME_LIMIT))
     yield Overflow("overflow", [os.path.join(options.programs, "overflow")], 1)
+    yield from allocator_cases(options)
     yield Crowd("crowd")
     yield StandsDown("stands_down", [os.path.join(options.programs, "threads"), "joins"], 0)
     yield from language_cases(options)
