@@ -72,7 +72,7 @@ static bool held_by_other(const pthread_mutex_t *lock, int tid)
 }
 
 /* The owner may be on a helper, so the lock is looked at again by the clock. */
-static void wait_outside(void)
+static void wait_for_list(void)
 {
 	struct hub *hub = shim_hub();
 	int tid = *tls_tid((uintptr_t)pthread_self());
@@ -80,8 +80,20 @@ static void wait_outside(void)
 	if (!hub)
 		return;
 	dl_find_lock();
-	while (load_lock && (held_by_other(&load_lock[0], tid) || held_by_other(&load_lock[1], tid)))
+	while (load_lock && held_by_other(&load_lock[1], tid))
 		green__sleep(hub, clock_after(LOOK_AGAIN), WAIT_PLAIN);
+}
+
+static void wait_outside(void)
+{
+	struct hub *hub = shim_hub();
+	int tid = *tls_tid((uintptr_t)pthread_self());
+
+	wait_for_list();
+	while (hub && load_lock && held_by_other(&load_lock[0], tid)) {
+		green__sleep(hub, clock_after(LOOK_AGAIN), WAIT_PLAIN);
+		wait_for_list();
+	}
 }
 
 __attribute__((visibility("hidden"))) void *dl_wait_dlopen(void)
@@ -132,8 +144,9 @@ WRAPPER int dlinfo(void *handle, int request, void *to)
 	return real(dlinfo)(handle, request, to);
 }
 
+/* It leaves the outer lock alone, and a thread that a constructor waits for must be able to start meanwhile. */
 WRAPPER int dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data)
 {
-	wait_outside();
+	wait_for_list();
 	return real(dl_iterate_phdr)(callback, data);
 }
