@@ -25,6 +25,7 @@ void green__io_start(struct io *io, int fd, uint32_t events, int timeout_option)
 	io->fd = fd;
 	io->events = events;
 	io->dontwait = false;
+	io->moved = false;
 	io->woken = false;
 	io->timeout_option = timeout_option;
 	io->deadline = 0;
@@ -49,8 +50,8 @@ int green__io_wait(struct io *io)
 		io->woken = true;
 	if (error == -ETIMEDOUT)
 		return -EAGAIN;
-	/* A call with a timeout of its own is never restarted, see signal(7). */
-	if (error == -EINTR && green__interrupted(io->deadline == CLOCK_NEVER))
+	/* A call with a timeout of its own, or with something to tell, is never restarted, see signal(7). */
+	if (error == -EINTR && green__interrupted(io->deadline == CLOCK_NEVER && !io->moved))
 		return 0;
 	return error;
 }
@@ -212,6 +213,7 @@ static long write_polled(int fd, const struct iovec *vector, int count, size_t s
 		int parts = green__iov_window(vector, count, done, window, WINDOW);
 
 		result = write_attempt(fd, window, parts, size - done);
+		io.moved = io.moved || result > 0;
 		if (result >= 0)
 			done += (size_t)result;
 		else if (result != -EAGAIN)

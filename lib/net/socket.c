@@ -111,6 +111,7 @@ static size_t receive_rest(struct io *io, const struct msghdr *message, int flag
 	struct iovec window[WINDOW];
 	struct msghdr rest = { .msg_iov = window };
 
+	io->moved = true;
 	while (got < wanted) {
 		long result;
 
@@ -216,6 +217,7 @@ static long send_stream(struct io *io, const struct msghdr *message, int flags, 
 		io->hub->flow->stats->io_calls++;
 		if (result >= 0) {
 			done += (size_t)result;
+			io->moved = true;
 			rest.msg_control = NULL;
 			rest.msg_controllen = 0;
 		} else if (result != -EAGAIN || (result = green__io_wait(io))) {
@@ -240,7 +242,8 @@ static long send_message(struct io *io, const struct msghdr *message, int flags)
 	}
 }
 
-long green__sendmsg(int fd, const struct msghdr *message, int flags)
+/* MOVED: a part has gone already. */
+static long send_rest(int fd, const struct msghdr *message, int flags, bool moved)
 {
 	struct io io;
 	long size = message->msg_iovlen > IOV_MAX ? -EMSGSIZE : green__iov_size(message->msg_iov, (int)message->msg_iovlen);
@@ -252,12 +255,18 @@ long green__sendmsg(int fd, const struct msghdr *message, int flags)
 		green__descriptors_sent(message);
 	green__io_start(&io, fd, EPOLLOUT, SO_SNDTIMEO);
 	io.dontwait = flags & MSG_DONTWAIT;
+	io.moved = moved;
 	if (is_stream(green__descriptor_kind(fd)))
 		result = send_stream(&io, message, flags, (size_t)size);
 	else
 		result = send_message(&io, message, flags);
 	green__io_end(&io);
 	return result;
+}
+
+long green__sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	return send_rest(fd, message, flags, false);
 }
 
 long green__sendto(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address, socklen_t length)
@@ -284,7 +293,7 @@ long green__sendto(int fd, const void *buffer, size_t size, int flags, const str
 	message.msg_name = NULL;
 	message.msg_namelen = 0;
 	size = (size_t)result;
-	result = green__sendmsg(fd, &message, flags);
+	result = send_rest(fd, &message, flags, true);
 	return result > 0 ? (long)size + result : (long)size;
 }
 
