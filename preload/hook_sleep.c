@@ -103,7 +103,7 @@ WRAPPER unsigned sleep(unsigned seconds)
 		errno = saved;
 		return 0;
 	}
-	return (unsigned)left.tv_sec + (left.tv_nsec >= NS_PER_SECOND / 2);
+	return (unsigned)left.tv_sec;
 }
 
 WRAPPER int usleep(useconds_t microseconds)

@@ -59,12 +59,12 @@ static long futex_wait(int *word, int operation, int value, const struct timespe
 		result = futex_park(word, value, stop, bits);
 		if (result == -EAGAIN)
 			return first ? -EAGAIN : 0;
+		/* The kernel restarts a wait without limit after a handler with SA_RESTART. */
+		if (result == -EINTR && shim_interrupted(!timeout, false))
+			continue;
 		if (result != -ETIMEDOUT || clock_now() >= deadline)
 			break;
 	}
-	/* The kernel restarts a futex wait without limit after a handler with SA_RESTART; to the caller that is a wake for no reason. */
-	if (result == -EINTR && shim_interrupted(!timeout, false))
-		return 0;
 	return result;
 }
 

@@ -29,6 +29,7 @@ PROGRAMS = (
     "signals",
     "sigqueue",
     "sigjump",
+    "sigcalls",
     "interrupts",
     "credentials",
     "dynamic",
@@ -57,7 +58,7 @@ PUBLISHED = {
 NOT_YET = {}
 ENDS_BY_SIGNAL = ("main_exit.thread_aborts", "main_exit.thread_faults", "overflow")
 TIME_LIMIT = 10
-TIME_LIMITS = {"many": 40, "spins": 60}
+TIME_LIMITS = {"many": 40, "sigcalls": 40, "spins": 60}
 
 
 def listed_cases(program):
