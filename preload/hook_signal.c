@@ -287,7 +287,7 @@ WRAPPER int pthread_sigqueue(pthread_t id, int number, const union sigval value)
 	return send_to(thread, &info);
 }
 
-static struct thread *thread_with(pid_t tid)
+struct thread *thread_with_id(pid_t tid)
 {
 	list_for_each(node, &threads.all) {
 		struct thread *thread = container_of(node, struct thread, link);
@@ -300,7 +300,7 @@ static struct thread *thread_with(pid_t tid)
 
 bool signals_send_id(pid_t process, pid_t tid, int number, const siginfo_t *given, long *result)
 {
-	struct thread *thread = shim_greenlet() ? thread_with(tid) : NULL;
+	struct thread *thread = shim_greenlet() ? thread_with_id(tid) : NULL;
 	siginfo_t info;
 
 	if (!thread)
@@ -351,7 +351,7 @@ WRAPPER int kill(pid_t process, int number)
 
 	if (!mine())
 		return (int)sys_result(sys_call(SYS_kill, process, number));
-	if (process > 0 && process != threads.main->tid && thread_with(process))
+	if (process > 0 && process != threads.main->tid && thread_with_id(process))
 		process = threads.main->tid;
 	if (number != SIGPIPE || process != threads.main->tid)
 		return (int)sys_result(sys_call(SYS_kill, process, number));

@@ -9,6 +9,7 @@
 #include "parking.h"
 #include "shim.h"
 #include "signals.h"
+#include "timers.h"
 
 #define SHARED_INTERVAL (5 * NS_PER_MS)
 
@@ -268,6 +269,10 @@ WRAPPER long syscall(long number, ...)
 	case SYS_rt_sigsuspend:
 	case SYS_sigaltstack:
 		return sys_result(signal_call(number, a));
+	case SYS_timer_create:
+		return sys_result(timer_create_raw((clockid_t)a[0], (const struct sigevent *)a[1], (int *)a[2]));
+	case SYS_timer_delete:
+		return sys_result(timer_delete_raw((int)a[0]));
 	case SYS_pause:
 		return pause();
 	case SYS_kill:

@@ -51,7 +51,8 @@ static void note(const siginfo_t *info)
 		return;
 	}
 	free->info = *info;
-	free->running = thread_self();
+	/* While the hub runs nobody does, and the block that is installed means nothing. */
+	free->running = green__current->kind == GREENLET_HUB ? threads.main : thread_self();
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	incoming.written++;
 }

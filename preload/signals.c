@@ -13,6 +13,7 @@
 #include "migrate.h"
 #include "preempt.h"
 #include "sigparts.h"
+#include "timers.h"
 
 #define LOOK_AGAIN (5 * NS_PER_MS) /* for a signal, where no descriptor is to be had */
 
@@ -155,13 +156,21 @@ static struct thread *choose(const siginfo_t *info, struct thread *running)
 }
 
 /* raise and the like inside libc are for the caller, and so is a broken pipe; another process means the first thread. */
-static struct thread *directed(const siginfo_t *info, struct thread *running)
+static bool directed(const siginfo_t *info, struct thread *running, struct thread **thread)
 {
 	bool ours = info->si_pid == threads.main->tid;
 
+	bool known = true;
+
 	if (info->si_code == SI_TKILL)
-		return ours ? running : threads.main;
-	return info->si_signo == SIGPIPE && info->si_code == SI_USER && ours ? running : NULL;
+		*thread = ours ? running : threads.main;
+	else if (info->si_code == SI_TIMER)
+		*thread = timer_thread(info, &known);
+	else if (info->si_signo == SIGPIPE && info->si_code == SI_USER && ours)
+		*thread = running;
+	else
+		known = false;
+	return known;
 }
 
 /* If THREAD leaves for a helper at this moment it sees the signal when it arrives there. */
@@ -173,16 +182,27 @@ static void tell(struct thread *thread, int number)
 		green__interrupt(thread->greenlet);
 }
 
+/* For THREAD alone, which may have ended, or not want it. */
+static void route_to(struct thread *thread, const siginfo_t *info)
+{
+	uint64_t bit = signal_bit(info->si_signo);
+
+	if (!thread || thread->signals_over)
+		return;
+	if (!((thread->mask | thread->waiting) & bit) && action_disposition(info->si_signo) == DISPOSITION_IGNORE)
+		return;
+	pending_add(&thread->pending, info, false, true);
+	tell(thread, info->si_signo);
+}
+
 void signal_route(const siginfo_t *info, struct thread *running)
 {
 	struct thread *thread;
 
 	if (!running->greenlet)
 		running = threads.main;
-	thread = directed(info, running);
-	if (thread) {
-		pending_add(&thread->pending, info, false, true);
-		tell(thread, info->si_signo);
+	if (directed(info, running, &thread)) {
+		route_to(thread, info);
 		return;
 	}
 	thread = choose(info, running);
@@ -401,11 +421,9 @@ static long take_one(struct thread *self, uint64_t set, siginfo_t *info)
 		if (number <= 0)
 			return number == -EINTR ? -EAGAIN : number;
 		/* The kernel knows only the carrier: it may be another thread's. */
-		other = directed(info, self);
-		if (!other || other == self)
+		if (!directed(info, self, &other) || other == self)
 			return number;
-		pending_add(&other->pending, info, false, true);
-		tell(other, info->si_signo);
+		route_to(other, info);
 	}
 }
 
@@ -539,6 +557,7 @@ void signals_thread_ends(struct thread *thread)
 	critical_enter(flow);
 	thread->signals_on = false;
 	thread->signals_over = true;
+	timers_thread_ends(thread);
 	count_mask(thread->mask, -1);
 	thread->mask = 0;
 	threads.alive--;
@@ -555,6 +574,7 @@ void signals_after_fork(void)
 
 	memset(blocked, 0, sizeof(blocked));
 	memset(letters, 0, sizeof(letters));
+	timers_after_fork();
 	count_mask(self->mask, 1);
 	pending_drop(&self->pending, ~UINT64_C(0));
 	pending_after_fork();

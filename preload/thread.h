@@ -80,6 +80,9 @@ static inline struct thread *thread_of(pthread_t id)
 	return thread->block == (uintptr_t)id ? thread : NULL;
 }
 
+/* thread_with_id - the living green pthread with id TID, NULL if there is none */
+struct thread *thread_with_id(pid_t tid);
+
 /* thread_kept_addresses - one address in each module whose data survives recycling; ends with 0 */
 const uintptr_t *thread_kept_addresses(void);
 

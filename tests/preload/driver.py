@@ -30,6 +30,7 @@ PROGRAMS = (
     "sigqueue",
     "sigjump",
     "sigcalls",
+    "sigtimers",
     "interrupts",
     "credentials",
     "dynamic",
