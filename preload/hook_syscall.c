@@ -242,6 +242,130 @@ static long descriptor_made_by(long result)
 	return sys_result(result);
 }
 
+/* The kernel's set of signals is one word of libc's. */
+static const sigset_t *signal_set(long address, sigset_t *set)
+{
+	if (!address)
+		return NULL;
+	sigemptyset(set);
+	memcpy(set, (const void *)address, sizeof(uint64_t));
+	return set;
+}
+
+static long select_with_mask(const long a[6])
+{
+	const long *mask = (const long *)a[5]; /* the address of a set, and its size */
+	sigset_t set;
+
+	return pselect((int)a[0], (fd_set *)a[1], (fd_set *)a[2], (fd_set *)a[3], (const struct timespec *)a[4],
+		       signal_set(mask ? mask[0] : 0, &set));
+}
+
+/* Calls of multiplexing, sleep and children; false if NUMBER is none of them. */
+static bool waiting_call(long number, const long a[6], long *result)
+{
+	sigset_t set;
+
+	switch (number) {
+	case SYS_ppoll:
+		*result = ppoll((struct pollfd *)a[0], (nfds_t)a[1], (const struct timespec *)a[2], signal_set(a[3], &set));
+		return true;
+	case SYS_pselect6:
+		*result = select_with_mask(a);
+		return true;
+	case SYS_epoll_pwait:
+		*result = epoll_pwait((int)a[0], (struct epoll_event *)a[1], (int)a[2], (int)a[3], signal_set(a[4], &set));
+		return true;
+	case SYS_nanosleep:
+		*result = nanosleep((const struct timespec *)a[0], (struct timespec *)a[1]);
+		return true;
+	case SYS_clock_nanosleep:
+		*result = sys_result(-clock_nanosleep((clockid_t)a[0], (int)a[1], (const struct timespec *)a[2],
+						      (struct timespec *)a[3]));
+		return true;
+	case SYS_sched_yield:
+		*result = sched_yield();
+		return true;
+	case SYS_wait4:
+		*result = wait4((pid_t)a[0], (int *)a[1], (int)a[2], (struct rusage *)a[3]);
+		return true;
+#ifdef __x86_64__
+	case SYS_pause:
+		*result = pause();
+		return true;
+	case SYS_poll:
+		*result = poll((struct pollfd *)a[0], (nfds_t)a[1], (int)a[2]);
+		return true;
+	case SYS_select:
+		*result = select((int)a[0], (fd_set *)a[1], (fd_set *)a[2], (fd_set *)a[3], (struct timeval *)a[4]);
+		return true;
+	case SYS_epoll_wait:
+		*result = epoll_wait((int)a[0], (struct epoll_event *)a[1], (int)a[2], (int)a[3]);
+		return true;
+#endif
+	default:
+		return false;
+	}
+}
+
+static bool io_call(long number, const long a[6], long *result)
+{
+	switch (number) {
+	case SYS_read:
+		*result = read((int)a[0], (void *)a[1], (size_t)a[2]);
+		return true;
+	case SYS_write:
+		*result = write((int)a[0], (const void *)a[1], (size_t)a[2]);
+		return true;
+	case SYS_readv:
+		*result = readv((int)a[0], (const struct iovec *)a[1], (int)a[2]);
+		return true;
+	case SYS_writev:
+		*result = writev((int)a[0], (const struct iovec *)a[1], (int)a[2]);
+		return true;
+	case SYS_accept:
+		*result = accept((int)a[0], (struct sockaddr *)a[1], (socklen_t *)a[2]);
+		return true;
+	case SYS_accept4:
+		*result = accept4((int)a[0], (struct sockaddr *)a[1], (socklen_t *)a[2], (int)a[3]);
+		return true;
+	case SYS_connect:
+		*result = connect((int)a[0], (const struct sockaddr *)a[1], (socklen_t)a[2]);
+		return true;
+	case SYS_recvfrom:
+		*result = recvfrom((int)a[0], (void *)a[1], (size_t)a[2], (int)a[3], (struct sockaddr *)a[4], (socklen_t *)a[5]);
+		return true;
+	case SYS_sendto:
+		*result = sendto((int)a[0], (const void *)a[1], (size_t)a[2], (int)a[3], (const struct sockaddr *)a[4],
+				 (socklen_t)a[5]);
+		return true;
+	case SYS_recvmsg:
+		*result = recvmsg((int)a[0], (struct msghdr *)a[1], (int)a[2]);
+		return true;
+	case SYS_sendmsg:
+		*result = sendmsg((int)a[0], (const struct msghdr *)a[1], (int)a[2]);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Unlike libc's functions a plain system call is no cancellation point, except to who may be cancelled anywhere. */
+static long other_call(long number, const long a[6])
+{
+	bool deferred = !thread_self()->asynchronous;
+	long result;
+	int old;
+
+	if (deferred)
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
+	if (!waiting_call(number, a, &result) && !io_call(number, a, &result))
+		result = sys_result(sys_call(number, a[0], a[1], a[2], a[3], a[4], a[5]));
+	if (deferred)
+		pthread_setcancelstate(old, NULL);
+	return result;
+}
+
 WRAPPER long syscall(long number, ...)
 {
 	va_list arguments;
@@ -273,19 +397,11 @@ WRAPPER long syscall(long number, ...)
 		return sys_result(timer_create_raw((clockid_t)a[0], (const struct sigevent *)a[1], (int *)a[2]));
 	case SYS_timer_delete:
 		return sys_result(timer_delete_raw((int)a[0]));
-	case SYS_pause:
-		return pause();
 	case SYS_kill:
 		return kill((pid_t)a[0], (int)a[1]);
-	case SYS_read:
-		return read((int)a[0], (void *)a[1], (size_t)a[2]);
-	case SYS_write:
-		return write((int)a[0], (const void *)a[1], (size_t)a[2]);
 	case SYS_close:
 		return close((int)a[0]);
 	case SYS_socket:
-	case SYS_accept:
-	case SYS_accept4:
 	case SYS_dup:
 	case SYS_dup2:
 	case SYS_dup3:
@@ -315,6 +431,6 @@ WRAPPER long syscall(long number, ...)
 	case SYS_close_range:
 		return close_range((unsigned)a[0], (unsigned)a[1], (int)a[2]);
 	default:
-		return sys_result(sys_call(number, a[0], a[1], a[2], a[3], a[4], a[5]));
+		return other_call(number, a);
 	}
 }

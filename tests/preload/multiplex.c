@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void *write_late(void *argument)
@@ -334,6 +335,110 @@ static void all_told(void)
 	say("told %d", sum);
 }
 
+/* The other end is written to, each time, by a thread that needs its turn while the plain call waits. */
+static void say_plain(const char *what, int pair[2], long (*call)(int fd))
+{
+	pthread_t writer = spawn(write_late, &pair[1]);
+	char byte;
+
+	say("%s: %ld", what, call(pair[0]));
+	join(writer);
+	recv(pair[0], &byte, 1, MSG_DONTWAIT);
+}
+
+static long plain_ppoll(int fd)
+{
+	struct pollfd one = { fd, POLLIN, 0 };
+
+	return syscall(SYS_ppoll, &one, 1, NULL, NULL, 8);
+}
+
+static long plain_pselect(int fd)
+{
+	fd_set set;
+
+	FD_ZERO(&set);
+	FD_SET(fd, &set);
+	return syscall(SYS_pselect6, fd + 1, &set, NULL, NULL, NULL, NULL);
+}
+
+static long plain_epoll(int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int epoll = epoll_create1(0);
+	long result;
+
+	epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+	result = syscall(SYS_epoll_pwait, epoll, &event, 1, -1, NULL, 8);
+	close(epoll);
+	return result;
+}
+
+static long plain_receive(int fd)
+{
+	char byte;
+
+	return syscall(SYS_recvfrom, fd, &byte, 1, 0, NULL, NULL);
+}
+
+static long plain_read(int fd)
+{
+	char byte;
+
+	return syscall(SYS_read, fd, &byte, 1);
+}
+
+static long plain_wait(int fd)
+{
+	pid_t child = fork();
+	char byte;
+
+	if (child == 0)
+		_exit(read(fd, &byte, 1) == 1 ? 0 : 1);
+	return syscall(SYS_wait4, child, NULL, 0, NULL) == child;
+}
+
+static void plain_calls(void)
+{
+	int pair[2];
+
+	stream_pair(pair);
+	say_plain("ppoll", pair, plain_ppoll);
+	say_plain("pselect", pair, plain_pselect);
+	say_plain("epoll_pwait", pair, plain_epoll);
+	say_plain("recvfrom", pair, plain_receive);
+	say_plain("read", pair, plain_read);
+	say_plain("wait4", pair, plain_wait);
+}
+
+static long got = -2;
+
+/* A system call is no cancellation point; the call of libc that follows is one. */
+static void *receive_plainly(void *argument)
+{
+	char byte;
+
+	got = syscall(SYS_recvfrom, *(int *)argument, &byte, 1, 0, NULL, NULL);
+	pause_ms(1);
+	say("not cancelled");
+	return NULL;
+}
+
+static void plain_cancelled(void)
+{
+	int pair[2];
+	pthread_t thread;
+
+	stream_pair(pair);
+	thread = spawn(receive_plainly, &pair[0]);
+	pause_ms(20);
+	pthread_cancel(thread);
+	pause_ms(20);
+	write_full(pair[1], "x", 1);
+	say("cancelled: %d", join(thread) == PTHREAD_CANCELED);
+	say("after %ld byte", got);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct plain_case cases[] = {
@@ -347,6 +452,8 @@ int main(int argc, char **argv)
 		{ "two_owners", two_owners, 1 },
 		{ "side_by_side", side_by_side, 20 },
 		{ "all_told", all_told, 5 },
+		{ "plain_calls", plain_calls, 6 },
+		{ "plain_cancelled", plain_cancelled, 1 },
 		{ 0 },
 	};
 
