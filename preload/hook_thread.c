@@ -549,7 +549,9 @@ WRAPPER int pthread_cancel(pthread_t id)
 	tls_cancel_deferred(thread->block, true);
 	error = real(pthread_cancel)(id);
 	tls_cancel_deferred(thread->block, !thread->asynchronous);
-	if (thread->greenlet && thread != thread_self())
+	if (thread == thread_self() && thread->asynchronous)
+		shim_cancellation_point();
+	else if (thread->greenlet && thread != thread_self())
 		interrupt_from_anywhere(thread);
 	return error;
 }

@@ -205,3 +205,21 @@ WRAPPER void __syslog_chk(int priority, int flag, const char *format, ...)
 	__vsyslog_chk(priority, flag, format, arguments);
 	va_end(arguments);
 }
+
+/* --- between pipes and descriptors, inside the kernel --- */
+
+/* Whether they will wait both ends together decide, and nobody can be asked beforehand. */
+WRAPPER ssize_t splice(int in, off64_t *in_offset, int out, off64_t *out_offset, size_t size, unsigned flags)
+{
+	return MIGRATED(real(splice)(in, in_offset, out, out_offset, size, flags));
+}
+
+WRAPPER ssize_t tee(int in, int out, size_t size, unsigned flags)
+{
+	return MIGRATED(real(tee)(in, out, size, flags));
+}
+
+WRAPPER ssize_t vmsplice(int fd, const struct iovec *vector, size_t count, unsigned flags)
+{
+	return MIGRATED(real(vmsplice)(fd, vector, count, flags));
+}

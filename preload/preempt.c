@@ -283,10 +283,11 @@ static void stand_aside(void)
 static void give_way(ucontext_t *interrupted)
 {
 	stand_aside();
-	/* The mask that returning installs is the carrier's of now, not of then. */
-	signals_refresh_mask(&interrupted->uc_sigmask);
+	/* Whoever is cancelled here never returns, so this comes before the mask is made ready for that. */
 	if (unlikely(thread_self()->asynchronous))
 		shim_cancellation_point();
+	/* The mask that returning installs is the carrier's of now, not of then. */
+	signals_refresh_mask(&interrupted->uc_sigmask);
 }
 
 static void on_tick(int number, siginfo_t *info, void *context)
