@@ -97,6 +97,8 @@ void threads_after_fork(void)
 	clocks_after_fork(self);
 	/* Whoever forked is the child's only thread, and natively its first one. */
 	threads.main = self;
+	/* Its block is what libc and the kernel know of the child's kernel thread. */
+	shim.native_tp = self->block;
 	scheduling_after_fork(self);
 	tls_after_fork();
 }
