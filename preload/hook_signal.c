@@ -263,10 +263,13 @@ WRAPPER int pthread_kill(pthread_t id, int number)
 
 	if (!thread || shim.in_vfork_child)
 		return real(pthread_kill)(id, number);
-	if (number < 0 || number > SIGNALS || libc_internal(number))
+	if (libc_internal(number))
 		return EINVAL;
+	/* Of a thread that is over nobody asks whether there is such a signal. */
 	if (thread->ended || thread->signals_over)
 		return 0;
+	if (number < 0 || number > SIGNALS)
+		return EINVAL;
 	info = told_by_us(number, SI_TKILL);
 	return send_to(thread, &info);
 }
