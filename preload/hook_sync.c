@@ -209,6 +209,67 @@ static void cond_note_unlock(const pthread_mutex_t *mutex)
 		shim.foreign = true;
 }
 
+static bool cancel_wanted(void)
+{
+	int state;
+
+	if (!thread_self()->cancel_requested)
+		return false;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	pthread_setcancelstate(state, NULL);
+	return state == PTHREAD_CANCEL_ENABLE;
+}
+
+static void take_back(struct thread *self)
+{
+	parking_leave(&self->aside);
+	self->aside_frame = 0;
+}
+
+void cond_give_up(void)
+{
+	struct thread *self = thread_self();
+
+	if (!self->aside_frame)
+		return;
+	critical_enter(self->greenlet->flow);
+	take_back(self);
+}
+
+/*
+ * Handlers run in the midst of a wait, without the mutex, and a signal to COND that
+ * comes meanwhile is not to be lost: so the thread keeps a place in the lot, which lies
+ * in its own block, for a handler may jump out of all this.  Called with PARKED in the
+ * lot, and it is there again afterwards.
+ * Returns: true if the wait has come to its end.
+ */
+static bool cond_run_handlers(pthread_cond_t *cond, struct parked *parked)
+{
+	struct thread *self = thread_self();
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	bool nested, woken;
+
+	/* A frame further down the stack than this one is gone. */
+	if (self->aside_frame && self->aside_frame < here)
+		cond_give_up();
+	nested = self->aside_frame;
+	if (!nested) {
+		self->aside_frame = here;
+		parking_enter(&self->aside, cond, WAIT_PLAIN);
+		critical_leave(self->greenlet->flow);
+	}
+	parking_leave(parked);
+	shim_interrupted(true, false);
+	parking_enter(parked, cond, WAIT_INTERRUPTIBLE);
+	/* A wait inside a handler inside a wait has no place left: it ends for no reason, which is allowed. */
+	if (nested)
+		return true;
+	woken = self->aside.waiter.result != WAITER_WAITING;
+	critical_enter(self->greenlet->flow);
+	take_back(self);
+	return woken;
+}
+
 /*
  * Without a helper another process's signal cannot reach the lot.  POSIX lets a wait
  * end for no reason, so a shared one does, every millisecond, and the caller looks itself.
@@ -219,6 +280,7 @@ static int cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t
 	int64_t soon = shared ? clock_after(SPURIOUS_INTERVAL) : CLOCK_NEVER;
 	struct parked parked;
 	int result, error, relock;
+	bool woken = false;
 
 	shim_cancellation_point();
 	parking_enter(&parked, cond, WAIT_INTERRUPTIBLE);
@@ -227,12 +289,15 @@ static int cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t
 		parking_leave(&parked);
 		return result;
 	}
-	error = parking_wait(&parked, soon < deadline ? soon : deadline);
+	do {
+		error = parking_wait(&parked, soon < deadline ? soon : deadline);
+		if (error == -EINTR && !cancel_wanted())
+			woken = cond_run_handlers(cond, &parked);
+	} while (error == -EINTR && !woken && !cancel_wanted());
 	parking_leave(&parked);
 	relock = pthread_mutex_lock(mutex);
-	/* A handler that ran is a reason to wake up for no reason, which is allowed. */
-	if (error == -EINTR)
-		shim_interrupted(true, true);
+	if (error == -EINTR && !woken)
+		shim_cancellation_point();
 	if (relock)
 		return relock;
 	return error == -ETIMEDOUT && (!shared || clock_now() >= deadline) ? ETIMEDOUT : 0;

@@ -93,6 +93,7 @@ void threads_after_fork(void)
 	threads.alive = 0;
 	thread_join_list(self);
 	self->tid = (pid_t)sys_call(SYS_getpid);
+	list_init(&self->aside.link);
 	name_after_fork(self);
 	clocks_after_fork(self);
 	/* Whoever forked is the child's only thread, and natively its first one. */
@@ -143,6 +144,7 @@ static void thread_finish(struct thread *self)
 	tls_destructors();
 	keys_run_destructors();
 	robust_abandon(self);
+	cond_give_up();
 	if (threads.alive == 1)
 		exit(0);
 	signals_thread_ends(self);

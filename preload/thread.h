@@ -3,6 +3,7 @@
 #ifndef GREEN_PRELOAD_THREAD_H
 #define GREEN_PRELOAD_THREAD_H
 
+#include "parking.h"
 #include "pending.h"
 #include "scheduling.h"
 #include "shim.h"
@@ -46,6 +47,8 @@ struct thread {
 	char name[16];             /* the initial thread's is the kernel's to keep */
 	int64_t cpu_used;          /* hook_clock.c: up to its last switch away, once anybody has asked */
 	struct scheduling scheduling;
+	struct parked aside;       /* hook_sync.c: its place in a wait while handlers run, if ASIDE_FRAME */
+	uintptr_t aside_frame;     /* the frame that takes it back */
 	struct list link;          /* threads.all while alive */
 	struct thread *next_free;  /* tls.c */
 };
@@ -103,6 +106,9 @@ void name_after_fork(const struct thread *self);
 
 /* clocks_after_fork - in the child SELF's CPU time begins anew */
 void clocks_after_fork(struct thread *self);
+
+/* cond_give_up - at the end of the calling thread: a handler may have jumped out of a wait */
+void cond_give_up(void);
 
 /* keys_run_destructors - at the end of the calling thread */
 void keys_run_destructors(void);

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static atomic_int handled;
+static atomic_int handled, mutex_free;
 static int silent[2], listener;
 static sem_t empty;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -317,6 +317,43 @@ static void alarm_and_jump(void)
 	join(thread);
 }
 
+/* A handler that runs in a wait finds the mutex free, and a signal that it sends to its own thread's wait counts. */
+static void try_the_lock(int number)
+{
+	(void)number;
+	mutex_free += pthread_mutex_trylock(&lock) == 0 && pthread_mutex_unlock(&lock) == 0;
+	if (++handled == 3)
+		pthread_cond_signal(&changed);
+}
+
+static void *wait_through(void *argument)
+{
+	struct timespec limit = after_ms(CLOCK_REALTIME, 5000);
+
+	pthread_mutex_lock(&lock);
+	sem_post(&empty);
+	say("wait: %s", error_name(pthread_cond_timedwait(&changed, &lock, &limit)));
+	say("handled %d, mutex free %d", handled, mutex_free);
+	say("own again: %s", error_name(pthread_mutex_trylock(&lock)));
+	pthread_mutex_unlock(&lock);
+	return argument;
+}
+
+static void in_condition(void)
+{
+	pthread_t thread;
+
+	handle(SIGUSR1, try_the_lock, 0);
+	sem_init(&empty, 0, 0);
+	thread = spawn(wait_through, NULL);
+	sem_wait(&empty);
+	for (int i = 0; i < 3; i++) {
+		pause_ms(20);
+		pthread_kill(thread, SIGUSR1);
+	}
+	join(thread);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct plain_case cases[] = {
@@ -327,6 +364,7 @@ int main(int argc, char **argv)
 		{ "partial", partial, 1 },
 		{ "alarms", alarms, 1 },
 		{ "alarm_and_jump", alarm_and_jump, 1 },
+		{ "in_condition", in_condition, 1 },
 		{ 0 },
 	};
 
