@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* spins.c - threads that wait by asking again and again: each kind of waiting leaves the others their turn */
+/* spins.c - threads that wait by asking again and again, or lock again and again: the others have their turn all the same */
 #include "plain.h"
 
 #include <sched.h>
@@ -181,11 +181,39 @@ static void trylocks(void)
 	}
 }
 
+/* --- who waits inside a lock and comes back to it soon --- */
+
+static atomic_int total, starved;
+
+static void *come_back(void *argument)
+{
+	int own = 0;
+
+	while (total < 60) {
+		pthread_mutex_lock(&mutex);
+		pause_ms(1);
+		total++;
+		own++;
+		pthread_mutex_unlock(&mutex);
+		for (double until = now() + 0.0001; now() < until;)
+			;
+	}
+	starved += own < 3;
+	return argument;
+}
+
+static void coming_back(void)
+{
+	run_all(come_back, 10);
+	say("starved: %d", starved);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct plain_case cases[] = {
 		{ "by_yield", by_yield, SPINNERS },
 		{ "by_atomic", by_atomic, SPINNERS },
+		{ "coming_back", coming_back, SPINNERS },
 		{ "trylocks", trylocks, 5 * SPINNERS },
 		{ 0 },
 	};

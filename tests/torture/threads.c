@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FAMILY = 6 };
+enum { FAMILY = 6, DETACHED_MAX = 200 };
 
 static atomic_long detached_begun, detached_done;
 
@@ -58,6 +58,8 @@ void do_detach(struct worker *worker)
 	bool napping = pick(worker, 2);
 	pthread_t thread;
 
+	while (detached_begun - detached_done >= DETACHED_MAX)
+		usleep(1000);
 	detached_begun++;
 	thread = start_thread(be_detached, napping ? worker : NULL);
 	demand(pthread_detach(thread) == 0, "pthread_detach");
