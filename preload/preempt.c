@@ -276,8 +276,13 @@ static void hand_over(void)
 
 static void stand_aside(void)
 {
+	struct flow *flow = green__current->flow;
+
 	shim.stats->preemptions++;
 	green__hub_preempted(shim.hub);
+	flow->critical++;
+	ticker_aim(timerq_next(&shim.hub->timers));
+	flow->critical--;
 }
 
 static void give_way(ucontext_t *interrupted)
@@ -309,10 +314,11 @@ static void on_tick(int number, siginfo_t *info, void *context)
 	gives = wanted && harmless(registers) && unlocked((uintptr_t)registers[REG_RSP]);
 	if (unlikely(asked_for))
 		hand_over();
-	else if (gives || !wanted)
-		ticker_calm();
-	else
+	else if (wanted && !gives)
 		ticker_hurry();
+	else
+		ticker_calm();
+	ticker_aim(wanted ? CLOCK_NEVER : timerq_next(&shim.hub->timers));
 	preempt_due = ticker_hurries();
 	flow->critical--;
 	if (gives)

@@ -13,8 +13,9 @@
  * The fine clock is a performance event that counts nanoseconds and leaves the
  * kernel out: it interrupts the program's own instructions and nothing else.  It
  * costs some microseconds each time the carrier sleeps, so it stands in only where
- * a slice shorter than the kernel's tick is wanted, and for short whiles after a
- * tick that came at a bad moment.  Many systems keep it from ordinary users; the
+ * a slice shorter than the kernel's tick is wanted, and for short whiles: after a
+ * tick that came at a bad moment, and while somebody computes beside a timer that
+ * is due before the next tick.  Many systems keep it from ordinary users; the
  * coarse clock must do there.
  *
  * The event's signal is queued anew each time, unless it is one of the old,
@@ -43,6 +44,8 @@ static struct {
 	bool has_timer;
 	long fine;          /* a fine clock for the slices; it lives as long as this mapping of it; 0: none */
 	long hurry;         /* another one, after a tick that came at a bad moment; 0: none */
+	long aim;           /* a third, for a timer that is due before the next tick; 0: none */
+	int64_t step;       /* how far apart the ticks really are */
 	bool fine_refused;
 	unsigned hurried;   /* ticks since the first that came at a bad moment; 0: no hurry */
 	int64_t slice;
@@ -127,6 +130,7 @@ bool ticker_start(int number, int64_t slice)
 	if (wants_fine && !ticker.fine && shim.verbose)
 		shim_say("slices shorter than the kernel's tick of %ld us are not to be had here; using that",
 			 (long)(kernel_tick() / 1000));
+	ticker.step = ticker.fine || ticker.slice > kernel_tick() ? ticker.slice : kernel_tick();
 	return ticker.fine || coarse_start(ticker.slice);
 }
 
@@ -134,6 +138,7 @@ void ticker_stop(void)
 {
 	fine_stop(&ticker.fine);
 	fine_stop(&ticker.hurry);
+	fine_stop(&ticker.aim);
 	if (ticker.has_timer)
 		sys_call(SYS_timer_delete, ticker.timer);
 	ticker.has_timer = false;
@@ -169,6 +174,18 @@ void ticker_calm(void)
 	fine_stop(&ticker.hurry);
 }
 
+void ticker_aim(int64_t deadline)
+{
+	int64_t left;
+
+	fine_stop(&ticker.aim);
+	if (deadline == CLOCK_NEVER || ticker.fine_refused)
+		return;
+	left = deadline - clock_now();
+	if (left < ticker.step)
+		ticker.aim = fine_start(left > HURRY ? left : HURRY);
+}
+
 bool ticker_hurries(void)
 {
 	return ticker.hurried > 0;
@@ -176,7 +193,7 @@ bool ticker_hurries(void)
 
 void ticker_forget(void)
 {
-	ticker.fine = ticker.hurry = 0;
+	ticker.fine = ticker.hurry = ticker.aim = 0;
 	ticker.has_timer = false;
 }
 

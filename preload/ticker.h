@@ -19,6 +19,9 @@ void ticker_hurry(void);
 /* ticker_calm - the thread has given way: back to slices */
 void ticker_calm(void);
 
+/* ticker_aim - the thread goes on computing: tick at DEADLINE, CLOCK_NEVER for none, if that is before the next tick */
+void ticker_aim(int64_t deadline);
+
 /* ticker_hurries - true between the two */
 bool ticker_hurries(void);
 
