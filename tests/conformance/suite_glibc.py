@@ -44,11 +44,11 @@ LEFT_OUT = ("nptl/tst-clock2",)
 COMPILE_LIMIT = 60
 CASE_LIMIT = 120
 FAST = (
-    "nptl/tst-cond22 nptl/tst-mutexpi1 nptl/tst-tls1 rt/tst-mqueue5 rt/tst-timer4 sysdeps/pthread/tst-atfork1 "
-    "sysdeps/pthread/tst-barrier4 sysdeps/pthread/tst-cancel1 sysdeps/pthread/tst-cancel17 "
-    "sysdeps/pthread/tst-cleanup3 sysdeps/pthread/tst-cond17 sysdeps/pthread/tst-join5 sysdeps/pthread/tst-key3 sysdeps/pthread/tst-mtx-basic "
-    "sysdeps/pthread/tst-once4 sysdeps/pthread/tst-robust1 sysdeps/pthread/tst-rwlock9 sysdeps/pthread/tst-sem10 "
-    "sysdeps/pthread/tst-signal2 sysdeps/pthread/tst-stack1 sysdeps/pthread/tst-tsd5"
+    "nptl/tst-cond22 nptl/tst-mutexpi1 rt/tst-mqueue5 sysdeps/pthread/tst-atfork1 sysdeps/pthread/tst-barrier4 "
+    "sysdeps/pthread/tst-cancel1 sysdeps/pthread/tst-cleanup3 sysdeps/pthread/tst-cnd-broadcast "
+    "sysdeps/pthread/tst-cond8 sysdeps/pthread/tst-join5 sysdeps/pthread/tst-key3 sysdeps/pthread/tst-kill3 "
+    "sysdeps/pthread/tst-mtx-basic sysdeps/pthread/tst-robust1 sysdeps/pthread/tst-rwlock14 "
+    "sysdeps/pthread/tst-sem10 sysdeps/pthread/tst-signal2 sysdeps/pthread/tst-stack1 sysdeps/pthread/tst-tsd5"
 ).split()
 
 
