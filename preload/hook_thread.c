@@ -335,8 +335,13 @@ WRAPPER int pthread_create(pthread_t *id, const pthread_attr_t *attributes, void
 	int saved = errno;
 	int error;
 
-	if (!shim_greenlet() && !shim_birth())
-		return real(pthread_create)(id, attributes, routine, argument);
+	if (!shim_greenlet() && !shim_birth()) {
+		/* Where memory is used up libc fails as well, and the next attempt may go better. */
+		error = real(pthread_create)(id, attributes, routine, argument);
+		if (!error)
+			shim_made_real_thread();
+		return error;
+	}
 	error = wanted_read(&wanted, attributes);
 	if (!error)
 		error = thread_create(id, &wanted, routine, argument);

@@ -210,6 +210,12 @@ static bool call_interrupted(struct greenlet *self, bool restartable)
 	return shim_interrupted(restartable, true);
 }
 
+void shim_made_real_thread(void)
+{
+	if (shim.lacks_hub && !shim.stood_down)
+		stand_down("no hub could be made (descriptors or memory are used up)");
+}
+
 bool shim_birth(void)
 {
 	const char *problem;
@@ -227,7 +233,10 @@ bool shim_birth(void)
 	/* The hub puts a signal stack of the runtime's own in its place. */
 	sys_call(SYS_sigaltstack, NULL, &alternate);
 	hub = green__hub();
-	problem = hub ? tls_check() : "no hub could be made (descriptors or memory are used up)";
+	shim.lacks_hub = !hub;
+	if (!hub)
+		return false;
+	problem = tls_check();
 	if (problem)
 		return stand_down(problem);
 	hub->waits_forever = true;

@@ -40,7 +40,8 @@ extern void __pthread_unwind_next(__pthread_unwind_buf_t *buffer) __attribute__(
 
 struct shim {
 	struct hub *hub;         /* NULL until the first pthread_create */
-	bool stood_down;         /* threads are real ones, because the self-check failed */
+	bool stood_down;         /* threads are real ones, because the self-check failed or there was no hub to be had */
+	bool lacks_hub;          /* the last attempt to make one failed */
 	bool verbose;
 	bool foreign;            /* a foreign thread has used a lock: it may also use one inside libc, unseen */
 	union {
@@ -89,6 +90,9 @@ void shim_stats_after_fork(void);
 
 /* shim_birth - make the hub, with the calling first thread as its main greenlet; false if it cannot be */
 bool shim_birth(void);
+
+/* shim_made_real_thread - where no hub could be made libc could make a thread: from now on all are real ones */
+void shim_made_real_thread(void);
 
 /* shim_say - one line on stderr, "green: ..." */
 void shim_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
