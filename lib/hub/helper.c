@@ -186,13 +186,16 @@ bool green__leave(struct hub *hub, struct away *away)
 	struct flow *flow = hub->flow;
 	struct helper *helper = NULL;
 
+	/* A handler that parked while the lock of the pool is held would stop the hub. */
+	critical_enter(flow);
 	if (flow->spare_block)
 		helper = take_idle();
 	if (flow->spare_block && !helper)
 		helper = helper_create();
-	if (!helper)
+	if (!helper) {
+		critical_leave(flow);
 		return false;
-	critical_enter(flow);
+	}
 	flow->stats->helpers = green__helpers() + green__workers();
 	away->greenlet = self;
 	away->helper = helper;
