@@ -54,21 +54,36 @@ static void in_child(void)
 	shim.hub->loop.controls = &shim.stats->epoll_ctls;
 }
 
+/* A handler that ran in the child before all is set right would find its parent's hub. */
+static void before_fork(void)
+{
+	if (shim_greenlet())
+		signals_before_fork();
+}
+
 static void in_parent(void)
 {
 	green__descriptors_forked();
+	if (shim_greenlet())
+		signals_let_through();
 }
 
 void process_watch_forks(void)
 {
-	pthread_atfork(NULL, in_parent, in_child);
+	pthread_atfork(before_fork, in_parent, in_child);
 }
 
 /* Handlers of atfork run in libc's fork but not in _Fork. */
 WRAPPER pid_t _Fork(void)
 {
-	pid_t pid = real(_Fork)();
+	bool green = shim_greenlet();
+	pid_t pid;
 
+	if (green)
+		signals_before_fork();
+	pid = real(_Fork)();
+	if (pid != 0 && green)
+		signals_let_through();
 	if (pid != 0)
 		return pid;
 	green__descriptors_forked();
@@ -77,6 +92,8 @@ WRAPPER pid_t _Fork(void)
 	if (shim.hub && shim_greenlet())
 		green__hub_after_fork(shim.hub);
 	in_child();
+	if (green)
+		signals_let_through();
 	return 0;
 }
 
@@ -110,7 +127,7 @@ __attribute__((visibility("hidden"))) void vfork_parent(void)
 		int result; \
 		if (!shim_greenlet()) \
 			return call; \
-		signals_own_mask_swap(); \
+		signals_before_exec(); \
 		result = call; \
 		signals_own_mask_restore(); \
 		return result; \

@@ -284,15 +284,17 @@ static void thread_init(struct thread *thread, uintptr_t block, const struct wan
 	list_init(&thread->link);
 }
 
-/* A stack and a block with thread-local storage; 0 if memory is used up. */
+/* A stack and a block with thread-local storage; 0 if memory is used up.  A handler that parked between would leave locks held. */
 static uintptr_t take_memory(const struct wanted *wanted, struct stack **stack)
 {
 	uintptr_t block;
 
+	critical_enter(shim.hub->flow);
 	*stack = too_many_threads() ? NULL : wanted_stack(wanted);
 	block = *stack ? tls_take(thread_tid_next(), (*stack)->low, (*stack)->size) : 0;
 	if (*stack && !block)
 		green__stack_release(*stack);
+	critical_leave(shim.hub->flow);
 	return block;
 }
 

@@ -287,6 +287,7 @@ static void stand_aside(void)
 
 static void give_way(ucontext_t *interrupted)
 {
+	signals_let_through();
 	stand_aside();
 	/* Whoever is cancelled here never returns, so this comes before the mask is made ready for that. */
 	if (unlikely(thread_self()->asynchronous))
@@ -312,12 +313,14 @@ static void on_tick(int number, siginfo_t *info, void *context)
 	flow->critical++;
 	wanted = green__hub_wanted(shim.hub);
 	gives = wanted && harmless(registers) && unlocked((uintptr_t)registers[REG_RSP]);
-	if (unlikely(asked_for))
+	if (unlikely(asked_for)) {
 		hand_over();
-	else if (wanted && !gives)
+		signals_refresh_mask(&interrupted->uc_sigmask);
+	} else if (wanted && !gives) {
 		ticker_hurry();
-	else
+	} else {
 		ticker_calm();
+	}
 	ticker_aim(wanted ? CLOCK_NEVER : timerq_next(&shim.hub->timers));
 	preempt_due = ticker_hurries();
 	flow->critical--;
@@ -351,7 +354,8 @@ static bool tick_with(int number)
 {
 	struct sigaction action = { .sa_sigaction = on_tick, .sa_flags = SA_SIGINFO | SA_RESTART | SA_NODEFER };
 
-	sigemptyset(&action.sa_mask);
+	/* A signal's handler must not believe that it interrupted our code where the program's, or libc's, lies below. */
+	memset(&action.sa_mask, 0xff, sizeof(action.sa_mask));
 	if (!signal_unused(number) || real(sigaction)(number, &action, NULL))
 		return false;
 	signal_number = number;

@@ -23,6 +23,9 @@
 #include "thread.h"
 #include "tls.h"
 
+/* libc's own two signals, which every kernel thread must take. */
+#define LIBC_SIGNALS (UINT64_C(3) << 31)
+
 #define OWN_NAME "libgreen-preload.so"
 #define STATS_MAGIC UINT64_C(0x3153544154534e47)
 
@@ -216,15 +219,13 @@ void shim_made_real_thread(void)
 		stand_down("no hub could be made (descriptors or memory are used up)");
 }
 
-bool shim_birth(void)
+/* MASK is the one with which the main thread goes on. */
+static bool birth(uint64_t mask)
 {
 	const char *problem;
 	stack_t alternate;
 	struct hub *hub;
 
-	/* The carrier is the process's first thread; others that exist before are foreign. */
-	if (shim.hub || shim.stood_down || shim.in_vfork_child || sys_call(SYS_gettid) != sys_call(SYS_getpid))
-		return false;
 	/* Each new TLS block would bring a malloc arena of its own, which costs more than it gives on one carrier. */
 	mallopt(M_ARENA_MAX, 1);
 	green__thread_create = real_thread_create;
@@ -247,10 +248,25 @@ bool shim_birth(void)
 	threads_birth();
 	threads.main->alternate = alternate;
 	migrate_birth();
-	signals_birth();
+	signals_birth(mask);
 	if (shim.verbose)
 		shim_say("process %ld has its hub: threads are green now", sys_call(SYS_getpid));
 	return true;
+}
+
+bool shim_birth(void)
+{
+	uint64_t all = ~LIBC_SIGNALS, mask;
+
+	/* The carrier is the process's first thread; others that exist before are foreign. */
+	if (shim.hub || shim.stood_down || shim.in_vfork_child || sys_call(SYS_gettid) != sys_call(SYS_getpid))
+		return false;
+	/* A handler that ran half-way would find half a hub. */
+	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof(mask));
+	if (birth(mask))
+		return true;
+	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	return false;
 }
 
 void shim_call_begins(void)

@@ -97,10 +97,13 @@ static void take(int number, const struct sigaction *action)
 	struct sigaction wanted = *action;
 
 	mask_to(&wanted.sa_mask, mask_of(&wanted.sa_mask) & ~(signal_bit(SIGKILL) | signal_bit(SIGSTOP)));
-	if (install(number, &wanted))
-		return;
+	/* It may come, to another kernel thread at least, as soon as the kernel knows. */
 	actions[number] = wanted;
 	taken |= signal_bit(number);
+	if (install(number, &wanted))
+		taken &= ~signal_bit(number);
+	else
+		actions[number] = wanted;
 }
 
 void action_reset(int number)

@@ -162,7 +162,6 @@ static void handle(struct thread *self, const struct sigaction *action, siginfo_
 	struct handler_call call = { action, info, context };
 	uint64_t before = self->mask_lent ? self->mask_before : self->mask;
 	uint64_t mask = self->mask | mask_of(&action->sa_mask);
-	int saved = errno;
 
 	if (!(action->sa_flags & SA_NODEFER))
 		mask |= signal_bit(info->si_signo);
@@ -176,7 +175,6 @@ static void handle(struct thread *self, const struct sigaction *action, siginfo_
 	call_where_wanted(self, &call);
 	critical_enter(flow);
 	mask_change(self, mask_of(&context->uc_sigmask));
-	errno = saved;
 }
 
 /* A wait that goes on below ends because of this, with EINTR if the first handler does not restart it. */
@@ -351,6 +349,8 @@ static void deliver_here(struct thread *self, ucontext_t *context)
 	if (!harmless)
 		shelter_enter();
 	deliver(self, context);
+	/* A signal that came now would believe that it interrupted us, and not what we interrupted. */
+	mask_settle(&context->uc_sigmask);
 	shelter_leave(before);
 }
 
@@ -370,7 +370,8 @@ static void arrive(const siginfo_t *info, ucontext_t *context)
 	flow->critical--;
 	if (can_deliver(self) && signal_deliverable(self))
 		deliver_here(self, context);
-	mask_settle(&context->uc_sigmask);
+	else
+		mask_settle(&context->uc_sigmask);
 }
 
 /* --- faults --- */
@@ -450,7 +451,6 @@ static void move_frame(int number, siginfo_t *info, ucontext_t *context)
 void signals_arrived(int number, siginfo_t *info, void *context)
 {
 	struct greenlet *self = green__current;
-	int saved = errno;
 
 	if (info->si_code == MIGRATE_RING)
 		deliver_away(thread_self(), context);
@@ -464,5 +464,4 @@ void signals_arrived(int number, siginfo_t *info, void *context)
 		fault(number, info, context);
 	else
 		arrive(info, context);
-	errno = saved;
 }

@@ -73,6 +73,16 @@ void mask_settle(sigset_t *set)
 	mask_to(set, wanted);
 }
 
+void signals_let_through(void)
+{
+	struct flow *flow = green__current->flow;
+
+	critical_enter(flow);
+	mask_blocked_now();
+	mask_install();
+	critical_leave(flow);
+}
+
 void signals_refresh_mask(sigset_t *set)
 {
 	mask_settle(set);
@@ -299,6 +309,19 @@ void signals_own_mask_swap(void)
 
 	if (thread_self()->block && own != installed)
 		kernel_set(own);
+}
+
+void signals_before_exec(void)
+{
+	struct thread *self = thread_self();
+	struct flow *flow = green__current->flow;
+	siginfo_t info;
+
+	critical_enter(flow);
+	signals_own_mask_swap();
+	while (pending_take(&self->pending, self->mask, &info))
+		sys_call(SYS_rt_tgsigqueueinfo, sys_call(SYS_getpid), sys_call(SYS_gettid), info.si_signo, &info);
+	critical_leave(flow);
 }
 
 void signals_own_mask_restore(void)
@@ -571,7 +594,9 @@ void signals_thread_ends(struct thread *thread)
 void signals_after_fork(void)
 {
 	struct thread *self = thread_self();
+	struct flow *flow = green__current->flow;
 
+	critical_enter(flow);
 	memset(blocked, 0, sizeof(blocked));
 	memset(letters, 0, sizeof(letters));
 	timers_after_fork();
@@ -579,7 +604,21 @@ void signals_after_fork(void)
 	pending_drop(&self->pending, ~UINT64_C(0));
 	pending_after_fork();
 	wanted = common_mask();
-	kernel_set(wanted);
+	critical_leave(flow);
+}
+
+void signals_before_fork(void)
+{
+	uint64_t all = ~UNBLOCKABLE;
+
+	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof(all));
+}
+
+/* Runs after all that the library does for a forked child. */
+static void child_is_ready(void)
+{
+	if (shim_greenlet())
+		signals_let_through();
 }
 
 /* One real signal stack for the carrier; what threads tell sigaltstack is only remembered. */
@@ -595,17 +634,20 @@ static void take_signal_stack(void)
 	shim.alt_size = size;
 }
 
-void signals_birth(void)
+void signals_birth(uint64_t mask)
 {
 	struct thread *self = thread_self();
 
-	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &self->mask, sizeof(self->mask));
-	installed = self->mask;
+	self->mask = mask & ~UNBLOCKABLE;
+	mask_blocked_now();
 	count_mask(self->mask, 1);
 	self->signals_on = true;
 	take_signal_stack();
 	signals_watch();
+	critical_enter(shim.hub->flow);
 	preempt_begin();
 	actions_birth();
 	mask_update();
+	critical_leave(shim.hub->flow);
+	pthread_atfork(NULL, NULL, child_is_ready);
 }

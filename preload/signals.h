@@ -20,8 +20,8 @@
 
 /* --- life --- */
 
-/* signals_birth - from now on the handlers are called by us */
-void signals_birth(void);
+/* signals_birth - from now on the handlers are called by us; everything is blocked, MASK is what the caller blocks */
+void signals_birth(uint64_t mask);
 
 /* signals_thread_begins - THREAD gets MASK, or its creator's mask if MASK is NULL */
 void signals_thread_begins(struct thread *thread, const sigset_t *mask);
@@ -31,6 +31,9 @@ void signals_thread_started(void);
 
 /* signals_thread_ends - THREAD can be given nothing any more; the process's signals that it was to take are somebody else's */
 void signals_thread_ends(struct thread *thread);
+
+/* signals_before_fork - the kernel blocks everything until signals_let_through, in both processes */
+void signals_before_fork(void);
 
 /* signals_after_fork - in the child only the caller's mask counts, and nothing is pending */
 void signals_after_fork(void);
@@ -54,8 +57,14 @@ bool signals_return_mask(void);
 /* signals_own_mask_swap - the kernel gets the caller's own mask, for a child that inherits it */
 void signals_own_mask_swap(void);
 
+/* signals_before_exec - signals_own_mask_swap, and the kernel gets what the caller has pending, for the new program */
+void signals_before_exec(void);
+
 /* signals_own_mask_restore - undo signals_own_mask_swap */
 void signals_own_mask_restore(void);
+
+/* signals_let_through - a handler that the kernel called with everything blocked goes on as the thread it interrupted */
+void signals_let_through(void);
 
 /* signals_refresh_mask - a signal frame is about to return: SET becomes what the carrier blocks now */
 void signals_refresh_mask(sigset_t *set);

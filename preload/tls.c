@@ -254,10 +254,16 @@ uintptr_t tls_take(pid_t tid, void *low, size_t size)
 void tls_put(uintptr_t block)
 {
 	struct thread *thread = thread_of_block(block);
+	struct flow *flow = green__current ? green__current->flow : NULL;
 
+	/* A handler may create threads, too. */
+	if (flow)
+		critical_enter(flow);
 	thread->recycled = true;
 	thread->next_free = pool;
 	pool = thread;
+	if (flow)
+		critical_leave(flow);
 }
 
 /* Give a module's data its initial contents again, unless the module is libc, ld.so or one of ours. */

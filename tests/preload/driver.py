@@ -30,6 +30,7 @@ PROGRAMS = (
     "sigqueue",
     "sigjump",
     "sigcalls",
+    "sighandlers",
     "sigtimers",
     "interrupts",
     "credentials",
