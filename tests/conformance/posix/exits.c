@@ -245,7 +245,7 @@ static void *cancel_main(void *argument)
 	void *result = NULL;
 
 	pause_ms(20);
-	tell("cancel", pthread_cancel(*(pthread_t *)argument));
+	must(pthread_cancel(*(pthread_t *)argument) == 0, "pthread_cancel");
 	tell("join", pthread_join(*(pthread_t *)argument, &result));
 	tell_truth("cancelled", result == PTHREAD_CANCELED);
 	exit(0);
