@@ -248,6 +248,19 @@ WRAPPER int sched_getaffinity(pid_t id, size_t size, cpu_set_t *set)
 	return (int)sys_result(get_affinity(id, size, set));
 }
 
+/* A thread that has processors of its own is on one of them, wherever the carrier is. */
+WRAPPER int sched_getcpu(void)
+{
+	const struct scheduling *scheduling = &thread_self()->scheduling;
+	int here = real(sched_getcpu)(), first = 0;
+
+	if (here < 0 || !scheduling->own || CPU_ISSET(here, &scheduling->affinity))
+		return here;
+	while (first < CPU_SETSIZE - 1 && !CPU_ISSET(first, &scheduling->affinity))
+		first++;
+	return first;
+}
+
 WRAPPER int setpriority(__priority_which_t which, id_t who, int priority)
 {
 	return (int)sys_result(call(SYS_setpriority, which, (long)who, priority));
