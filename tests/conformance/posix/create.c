@@ -261,7 +261,7 @@ static void detached_from_birth(void)
 
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	tell("create", pthread_create(&thread, &attributes, look_detached, NULL));
+	must(pthread_create(&thread, &attributes, look_detached, NULL) == 0, "pthread_create");
 	await(&stage, 1);
 	pause_ms(10);
 }
