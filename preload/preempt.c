@@ -296,6 +296,11 @@ static void give_way(ucontext_t *interrupted)
 	signals_refresh_mask(&interrupted->uc_sigmask);
 }
 
+static bool may_be_cancelled_here(void)
+{
+	return unlikely(thread_self()->asynchronous && thread_self()->cancel_requested);
+}
+
 static void on_tick(int number, siginfo_t *info, void *context)
 {
 	ucontext_t *interrupted = context;
@@ -311,7 +316,7 @@ static void on_tick(int number, siginfo_t *info, void *context)
 	flow = green__current->flow;
 	/* A look at timers and descriptors costs less than two switches for nothing. */
 	flow->critical++;
-	wanted = green__hub_wanted(shim.hub);
+	wanted = green__hub_wanted(shim.hub) || may_be_cancelled_here();
 	gives = wanted && harmless(registers) && unlocked((uintptr_t)registers[REG_RSP]);
 	if (unlikely(asked_for)) {
 		hand_over();

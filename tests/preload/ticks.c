@@ -4,7 +4,7 @@
 
 #include <dlfcn.h>
 #include <link.h>
-#include <search.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -360,6 +360,29 @@ static void unusual_death(void)
 	join(spawn(hog, NULL));
 }
 
+static atomic_bool asked;
+
+/* It gives way once, is asked to end meanwhile, and then nobody else has anything to do. */
+static void *compute_for_ever(void *argument)
+{
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+	while (!asked)
+		sched_yield();
+	for (volatile unsigned long count = 0;; count++)
+		;
+	return argument;
+}
+
+static void cancelled_alone(void)
+{
+	pthread_t thread = spawn(compute_for_ever, NULL);
+
+	pause_ms(5);
+	asked = true;
+	pthread_cancel(thread);
+	say("%s", join(thread) == PTHREAD_CANCELED ? "cancelled" : "it came to an end");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct plain_case cases[] = {
@@ -373,6 +396,7 @@ int main(int argc, char **argv)
 		{ "handlers_on_alternate_stacks", handlers_on_alternate_stacks, 1 },
 		{ "calls_that_wait", calls_that_wait, 2 },
 		{ "every_signal", every_signal, 1 },
+		{ "cancelled_alone", cancelled_alone, 1 },
 		{ "unusual_death", unusual_death, 1 },
 		{ 0 },
 	};
