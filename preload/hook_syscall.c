@@ -353,7 +353,7 @@ static bool io_call(long number, const long a[6], long *result)
 /* Unlike libc's functions a plain system call is no cancellation point, except to who may be cancelled anywhere. */
 static long other_call(long number, const long a[6])
 {
-	bool deferred = !thread_self()->asynchronous;
+	bool deferred = !shim.hub || !tls_cancel_anywhere((uintptr_t)pthread_self());
 	long result;
 	int old;
 

@@ -544,6 +544,7 @@ static void interrupt_from_anywhere(struct thread *thread)
 WRAPPER int pthread_cancel(pthread_t id)
 {
 	struct thread *thread = shim.hub ? thread_of(id) : NULL;
+	bool anywhere;
 	int error;
 
 	if (!thread)
@@ -557,22 +558,14 @@ WRAPPER int pthread_cancel(pthread_t id)
 		return 0;
 	}
 	/* For one that may be cancelled anywhere libc would only signal its id, which no kernel thread has. */
+	anywhere = tls_cancel_anywhere(thread->block);
 	tls_cancel_deferred(thread->block, true);
 	error = real(pthread_cancel)(id);
-	tls_cancel_deferred(thread->block, !thread->asynchronous);
-	if (thread == thread_self() && thread->asynchronous)
+	tls_cancel_deferred(thread->block, !anywhere);
+	if (thread == thread_self() && anywhere)
 		shim_cancellation_point();
 	else if (thread->greenlet && thread != thread_self())
 		interrupt_from_anywhere(thread);
-	return error;
-}
-
-WRAPPER int pthread_setcanceltype(int type, int *old)
-{
-	int error = real(pthread_setcanceltype)(type, old);
-
-	if (!error)
-		thread_self()->asynchronous = type == PTHREAD_CANCEL_ASYNCHRONOUS;
 	return error;
 }
 

@@ -290,7 +290,7 @@ static void give_way(ucontext_t *interrupted)
 	signals_let_through();
 	stand_aside();
 	/* Whoever is cancelled here never returns, so this comes before the mask is made ready for that. */
-	if (unlikely(thread_self()->asynchronous))
+	if (unlikely(thread_self()->cancel_requested) && tls_cancel_anywhere(thread_self()->block))
 		shim_cancellation_point();
 	/* The mask that returning installs is the carrier's of now, not of then. */
 	signals_refresh_mask(&interrupted->uc_sigmask);

@@ -16,6 +16,7 @@
 #include "migrate.h"
 #include "preempt.h"
 #include "sigparts.h"
+#include "tls.h"
 
 enum { NOTES = 16 };
 
@@ -252,7 +253,7 @@ bool shim_interrupted(bool restartable, bool cancel)
 		self->greenlet->interrupted = false;
 	}
 	/* Whoever may be cancelled anywhere may be so in any wait. */
-	if (unlikely(self->cancel_requested) && (cancel || self->asynchronous))
+	if (unlikely(self->cancel_requested) && (cancel || tls_cancel_anywhere(self->block)))
 		real(pthread_testcancel)();
 	return !ended;
 }

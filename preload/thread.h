@@ -23,7 +23,6 @@ struct thread {
 	bool recycled;             /* tls.c: the block has served another thread before */
 	bool unlinked;             /* tls.c: libc has forgotten the block at a fork */
 	bool cancel_requested;
-	bool asynchronous;         /* pthread_setcanceltype: a tick may act on the request */
 	unsigned joiners;          /* how many wait for its end */
 	unsigned files_held;       /* FILE locks taken by flockfile: libc would block the carrier on one of them */
 	uintptr_t shelter;         /* preempt.c: below it on the stack no tick switches away; 0: none */

@@ -82,6 +82,11 @@ void tls_cancel_deferred(uintptr_t block, bool deferred)
 		__atomic_or_fetch(word, CANCEL_TYPE_BIT, __ATOMIC_SEQ_CST);
 }
 
+bool tls_cancel_anywhere(uintptr_t block)
+{
+	return __atomic_load_n((int *)(void *)field(block, glibc.cancelhandling), __ATOMIC_SEQ_CST) & CANCEL_TYPE_BIT;
+}
+
 bool tls_cancel_unfinished(uintptr_t block)
 {
 	int word = __atomic_load_n((int *)(void *)field(block, glibc.cancelhandling), __ATOMIC_SEQ_CST);

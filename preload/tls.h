@@ -35,6 +35,9 @@ void **tls_robust_list(uintptr_t block);
 /* tls_cancel_deferred - set or clear libc's note that BLOCK's thread is cancelled only at cancellation points */
 void tls_cancel_deferred(uintptr_t block, bool deferred);
 
+/* tls_cancel_anywhere - what libc's note says; cleanup handlers change it too, inside libc */
+bool tls_cancel_anywhere(uintptr_t block);
+
 /* tls_cancel_unfinished - true if libc has begun to cancel BLOCK's thread and leaves the rest to a signal */
 bool tls_cancel_unfinished(uintptr_t block);
 
