@@ -238,6 +238,38 @@ static void order(void)
 	ended("thread", join(thread));
 }
 
+/* Between these two the type is deferred. */
+static void *deferred_handlers(void *unused)
+{
+	int type = -1;
+
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+	pthread_cleanup_push_defer_np(add_1, NULL);
+	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
+	stage = type == PTHREAD_CANCEL_DEFERRED ? 1 : 2;
+	pthread_cleanup_pop_restore_np(1);
+	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
+	stage += type == PTHREAD_CANCEL_ASYNCHRONOUS ? 10 : 20;
+	return unused;
+}
+
+static void *cancelled_in_deferred(void *unused)
+{
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+	pthread_cleanup_push_defer_np(add_2, NULL);
+	pthread_cancel(pthread_self());
+	stage = 3;
+	pthread_cleanup_pop_restore_np(0);
+	stage = 4;
+	return unused;
+}
+
+static void deferring_handlers(void)
+{
+	ended("popped", in_thread(deferred_handlers, NULL));
+	ended("cancelled", in_thread(cancelled_in_deferred, NULL));
+}
+
 /* In a cleanup handler no further request acts. */
 static void wait_in_cleanup(void *unused)
 {
@@ -467,6 +499,7 @@ int main(int argc, char **argv)
 		{ .name = "asynchronous", .run = asynchronous },
 		{ .name = "asynchronous_waits", .run = asynchronous_waits },
 		{ .name = "order", .run = order },
+		{ .name = "deferring_handlers", .run = deferring_handlers },
 		{ .name = "again_during_cleanup", .run = again_during_cleanup },
 		{ .name = "in_destructors", .run = in_destructors },
 		{ .name = "exit_with_pending", .run = exit_with_pending },

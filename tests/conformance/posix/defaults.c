@@ -89,7 +89,7 @@ static void detached(void)
 	pthread_attr_init(&defaults);
 	pthread_attr_setdetachstate(&defaults, PTHREAD_CREATE_DETACHED);
 	tell("set", pthread_setattr_default_np(&defaults));
-	tell("create", pthread_create(&thread, NULL, finish, NULL));
+	must(pthread_create(&thread, NULL, finish, NULL) == 0, "pthread_create");
 	await(&done, 1);
 	pause_ms(10);
 	pthread_attr_init(&defaults);
