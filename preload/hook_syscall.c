@@ -10,6 +10,7 @@
 #include "shim.h"
 #include "signals.h"
 #include "timers.h"
+#include "tls.h"
 
 #define SHARED_INTERVAL (5 * NS_PER_MS)
 

@@ -285,20 +285,20 @@ static void stand_aside(void)
 	flow->critical--;
 }
 
+static bool may_be_cancelled_here(void)
+{
+	return unlikely(thread_self()->cancel_requested) && tls_cancel_anywhere(thread_self()->block);
+}
+
 static void give_way(ucontext_t *interrupted)
 {
 	signals_let_through();
 	stand_aside();
 	/* Whoever is cancelled here never returns, so this comes before the mask is made ready for that. */
-	if (unlikely(thread_self()->cancel_requested) && tls_cancel_anywhere(thread_self()->block))
+	if (may_be_cancelled_here())
 		shim_cancellation_point();
 	/* The mask that returning installs is the carrier's of now, not of then. */
 	signals_refresh_mask(&interrupted->uc_sigmask);
-}
-
-static bool may_be_cancelled_here(void)
-{
-	return unlikely(thread_self()->asynchronous && thread_self()->cancel_requested);
 }
 
 static void on_tick(int number, siginfo_t *info, void *context)
