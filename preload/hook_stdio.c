@@ -7,6 +7,7 @@
 #include <stdio_ext.h>
 #include <wchar.h>
 
+#include "parking.h"
 #include "stream.h"
 
 /* A call of libc's whose first or last argument is FILE. */
@@ -64,4 +65,40 @@ ALIAS(fseeko, fseeko64);
 WRAPPER void rewind(FILE *file)
 {
 	STREAM_AWAY(file, (real(rewind)(file), 0));
+}
+
+/* --- FILE locks that the program takes itself --- */
+
+static int file_attempt(void *file)
+{
+	return real(ftrylockfile)(file) ? EBUSY : 0;
+}
+
+WRAPPER void flockfile(FILE *file)
+{
+	/* libc unlocks inside itself for a thread that is away. */
+	struct lock_call call = { .object = file, .attempt = file_attempt, .busy = EBUSY, .deadline = CLOCK_NEVER, .shared = true };
+
+	if (!shim_hub())
+		real(flockfile)(file);
+	else if (file_attempt(file))
+		parking_lock(&call);
+	thread_self()->files_held++;
+}
+
+WRAPPER int ftrylockfile(FILE *file)
+{
+	int busy = real(ftrylockfile)(file);
+
+	if (!busy)
+		thread_self()->files_held++;
+	return busy;
+}
+
+WRAPPER void funlockfile(FILE *file)
+{
+	real(funlockfile)(file);
+	if (thread_self()->files_held)
+		thread_self()->files_held--;
+	parking_wake(file, 1, PARKING_ALL);
 }

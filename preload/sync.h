@@ -26,4 +26,7 @@ static inline int sync_deadline(clockid_t clock, const struct timespec *abstime,
 	return 0;
 }
 
+/* sync_waits_in_kernel - true if whoever waits for MUTEX, which processes share, waits in the kernel (hook_mutex.c) */
+bool sync_waits_in_kernel(const pthread_mutex_t *mutex);
+
 #endif
