@@ -357,6 +357,16 @@ WRAPPER int fclose(FILE *file)
 	return real(fclose)(file);
 }
 
+/* The command inherits the mask of the kernel thread that starts it, which on a helper is the thread's own. */
+WRAPPER FILE *popen(const char *command, const char *type)
+{
+	FILE *file = MIGRATED(real(popen)(command, type));
+
+	if (file && !shim.in_vfork_child)
+		green__descriptor_forget(fileno(file));
+	return file;
+}
+
 /* libc waits for the command's end inside itself. */
 WRAPPER int pclose(FILE *file)
 {
