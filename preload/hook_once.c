@@ -27,7 +27,7 @@ static void once_reset(pthread_once_t **once)
 
 static void once_run(pthread_once_t *once, void (*init)(void))
 {
-	__attribute__((cleanup(once_reset))) pthread_once_t *unfinished = once;
+	CLEANUP(once_reset) pthread_once_t *unfinished = once;
 
 	init();
 	unfinished = NULL;

@@ -382,7 +382,7 @@ static void return_mask(int *lent)
 /* Until a handler has run under MASK. */
 static int suspend(const sigset_t *set)
 {
-	__attribute__((cleanup(return_mask))) int lent = 1;
+	CLEANUP(return_mask) int lent = 1;
 
 	signals_lend_mask(word_of(set) & ~NEVER_BLOCKED, !shim_hub());
 	while (thread_self()->mask_lent) {

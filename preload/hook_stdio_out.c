@@ -170,7 +170,7 @@ static int print(FILE *file, int flag, const char *format, va_list arguments)
 	if (!stream_cooperative(file))
 		return STREAM_AWAY(file, print_plain(file, flag, format, arguments));
 	va_copy(again, arguments);
-	__attribute__((cleanup(free_text))) char *large = format_text(&text, &size, flag, format, arguments);
+	CLEANUP(free_text) char *large = format_text(&text, &size, flag, format, arguments);
 	STREAM_LOCKED(file);
 	if (size < 0)
 		result = size;
@@ -260,7 +260,7 @@ static int print_to(int fd, int flag, const char *format, va_list arguments)
 
 	if (!shim_hub())
 		return flag ? real(__vdprintf_chk)(fd, flag, format, arguments) : real(vdprintf)(fd, format, arguments);
-	__attribute__((cleanup(free_text))) char *large = format_text(&text, &size, flag, format, arguments);
+	CLEANUP(free_text) char *large = format_text(&text, &size, flag, format, arguments);
 	if (!text)
 		return (int)sys_result(-ENOMEM);
 	shim_cancellation_point();

@@ -360,7 +360,7 @@ static void joiner_leave(struct thread **thread)
 
 static void join_foreign(struct thread *thread)
 {
-	__attribute__((cleanup(joiner_leave))) struct thread *joined = thread;
+	CLEANUP(joiner_leave) struct thread *joined = thread;
 
 	thread->joiners++;
 	thread->foreign_joiner = true;
@@ -371,7 +371,7 @@ static void join_foreign(struct thread *thread)
 /* A joiner that is cancelled leaves the thread joinable. */
 static int join_wait(struct thread *thread, int64_t deadline)
 {
-	__attribute__((cleanup(joiner_leave))) struct thread *joined = thread;
+	CLEANUP(joiner_leave) struct thread *joined = thread;
 
 	thread->joiners++;
 	while (!thread->ended) {

@@ -78,7 +78,7 @@ void migrate_leave(struct migration *migration)
 
 bool migrate_run(long (*function)(void *), void *arg, long *result)
 {
-	__attribute__((cleanup(migrate_leave))) struct migration migration = { .thread = NULL };
+	CLEANUP(migrate_leave) struct migration migration = { .thread = NULL };
 	int type;
 
 	if (!migrate_enter(&migration))

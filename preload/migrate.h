@@ -57,7 +57,7 @@ void migrate_after_fork(void);
  */
 #define MIGRATED(call) \
 	__extension__({ \
-		__attribute__((cleanup(migrate_leave))) struct migration migration = { .thread = NULL }; \
+		CLEANUP(migrate_leave) struct migration migration = { .thread = NULL }; \
 		migrate_enter(&migration); \
 		call; \
 	})
@@ -65,7 +65,7 @@ void migrate_after_fork(void);
 /* MIGRATED_OR(CALL, OTHERWISE) - the same, with another way if there is no helper: the carrier must not wait for a lock */
 #define MIGRATED_OR(call, otherwise) \
 	__extension__({ \
-		__attribute__((cleanup(migrate_leave))) struct migration migration = { .thread = NULL }; \
+		CLEANUP(migrate_leave) struct migration migration = { .thread = NULL }; \
 		migrate_enter(&migration) ? call : otherwise; \
 	})
 

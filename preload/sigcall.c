@@ -343,7 +343,7 @@ static bool within_runtime(const ucontext_t *context)
 static void deliver_here(struct thread *self, ucontext_t *context)
 {
 	bool harmless = preempt_harmless(context);
-	__attribute__((cleanup(unpin))) unsigned pinned = !harmless && !within_runtime(context) ? 1 : 0;
+	CLEANUP(unpin) unsigned pinned = !harmless && !within_runtime(context) ? 1 : 0;
 	uintptr_t before = self->shelter;
 
 	shim.pinned = (uint8_t)(shim.pinned + pinned);

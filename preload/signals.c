@@ -494,7 +494,7 @@ static long wait_natively(uint64_t set, siginfo_t *info, int64_t deadline)
 
 static long wait_or_take(struct thread *self, uint64_t set, siginfo_t *info, int64_t deadline)
 {
-	__attribute__((cleanup(watch_close))) int fd = -1;
+	CLEANUP(watch_close) int fd = -1;
 	struct flow *flow = green__current->flow;
 
 	for (;;) {

@@ -60,24 +60,22 @@ FILE *stream_guard(FILE *file);
 
 /* Locks FILE for the rest of the block, also if the thread is cancelled meanwhile. */
 #define STREAM_LOCKED(file) \
-	__attribute__((cleanup(stream_unlock))) FILE *locked = file; \
+	CLEANUP(stream_unlock) FILE *locked = file; \
 	shim_cancellation_point(); \
 	flockfile(locked)
 
 /* The value of CALL, before which nobody else has FILE's lock. */
 #define STREAM_GUARDED(file, call) \
 	__extension__({ \
-		__attribute__((cleanup(stream_unlock))) FILE *guarded = stream_guard(file); \
-		(void)guarded; \
+		CLEANUP(stream_unlock) FILE *guarded = stream_guard(file); \
 		call; \
 	})
 
 /* The value of CALL, which libc makes alone: on a helper if it may wait. */
 #define STREAM_AWAY(file, call) \
 	__extension__({ \
-		__attribute__((cleanup(stream_unlock))) FILE *guarded = stream_guard(file); \
-		__attribute__((cleanup(migrate_leave))) struct migration migration = { .thread = NULL }; \
-		(void)guarded; \
+		CLEANUP(stream_unlock) FILE *guarded = stream_guard(file); \
+		CLEANUP(migrate_leave) struct migration migration = { .thread = NULL }; \
 		if (shim_hub() && stream_may_wait(file)) \
 			migrate_enter(&migration); \
 		call; \

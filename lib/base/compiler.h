@@ -12,6 +12,9 @@
 #define GREEN_NOINLINE __attribute__((noinline))
 #define GREEN_INITIAL_EXEC __attribute__((tls_model("initial-exec")))
 
+/* What follows is handed to FUNCTION when its block ends, however that comes about. */
+#define CLEANUP(function) __attribute__((cleanup(function), unused))
+
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 

@@ -390,7 +390,7 @@ static void *no_points(void *unused)
 	for (int i = 0; i < 1000; i++) {
 		free(malloc(1000));
 		snprintf(text, sizeof(text), "%d %.3f", i, i / 3.0);
-		sum += (unsigned)strlen(text);
+		sum = sum + (unsigned)strlen(text);
 		sched_yield();
 		getpid();
 		pthread_mutex_lock(&lock);

@@ -24,7 +24,7 @@ static void burn(double s)
 
 	while (seconds(CLOCK_PROCESS_CPUTIME_ID) < end) {
 		for (int i = 0; i < 10000; i++)
-			sum += (unsigned long)i;
+			sum = sum + (unsigned long)i;
 	}
 }
 
@@ -132,7 +132,7 @@ static void *burn_part(void *argument)
 	volatile unsigned long sum = 0;
 
 	for (int i = 0; i < 20000000; i++)
-		sum += (unsigned long)i;
+		sum = sum + (unsigned long)i;
 	*(double *)argument = seconds(CLOCK_THREAD_CPUTIME_ID) - before;
 	return NULL;
 }
