@@ -44,7 +44,7 @@ static void beside_ticks(const char *what, void *(*call)(void *), void *argument
 	ticking = 0;
 	join(neighbour);
 	say("%s: %s, %s, %s", what, (char *)result, now() - start >= least_ms / 1000.0 ? "waited" : "too early",
-	    ticks >= 2 ? "others went on" : "others stood still");
+	    !least_ms || ticks >= 2 ? "others went on" : "others stood still");
 }
 
 static char *result_of(long result)
