@@ -301,12 +301,22 @@ static void give_way(ucontext_t *interrupted)
 	signals_refresh_mask(&interrupted->uc_sigmask);
 }
 
+/* True if nobody else has run since the last tick: other threads give way by themselves, and are not worth a hurry. */
+static bool hogs(const struct flow *flow)
+{
+	static uint64_t switches;
+	bool same = flow->stats->switches == switches;
+
+	switches = flow->stats->switches;
+	return same;
+}
+
 static void on_tick(int number, siginfo_t *info, void *context)
 {
 	ucontext_t *interrupted = context;
 	const greg_t *registers = interrupted->uc_mcontext.gregs;
 	struct flow *flow;
-	bool wanted, gives;
+	bool hog, wanted, gives;
 
 	if (!ticker_sent(info))
 		asked_for = number;
@@ -316,12 +326,13 @@ static void on_tick(int number, siginfo_t *info, void *context)
 	flow = green__current->flow;
 	/* A look at timers and descriptors costs less than two switches for nothing. */
 	flow->critical++;
+	hog = hogs(flow);
 	wanted = green__hub_wanted(shim.hub) || may_be_cancelled_here();
 	gives = wanted && harmless(registers) && unlocked((uintptr_t)registers[REG_RSP]);
 	if (unlikely(asked_for)) {
 		hand_over();
 		signals_refresh_mask(&interrupted->uc_sigmask);
-	} else if (wanted && !gives) {
+	} else if (wanted && !gives && hog) {
 		ticker_hurry();
 	} else {
 		ticker_calm();

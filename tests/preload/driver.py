@@ -37,6 +37,7 @@ PROGRAMS = (
     "dynamic",
     "stdio_threads",
     "streams",
+    "stuck",
     "many",
     "foreign",
     "hog",
