@@ -318,6 +318,7 @@ static void on_tick(int number, siginfo_t *info, void *context)
 	struct flow *flow;
 	bool hog, wanted, gives;
 
+	shim.stats->ticks++;
 	if (!ticker_sent(info))
 		asked_for = number;
 	/* Who is in the middle of something of ours soon ends it. */
