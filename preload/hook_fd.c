@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
@@ -342,7 +343,51 @@ WRAPPER int creat64(const char *path, mode_t mode)
 
 ALIAS(creat, creat64);
 
-/* libc closes a stream's descriptor inside itself. */
+/* --- streams: libc opens and closes their descriptors inside itself --- */
+
+/* What open is told for MODE, as far as it matters to a FIFO. */
+static int flags_of(const char *mode)
+{
+	return strchr(mode, '+') ? O_RDWR : *mode == 'r' ? O_RDONLY : O_WRONLY;
+}
+
+static FILE *stream_made(FILE *file)
+{
+	if (file)
+		made(fileno(file), DESCRIPTOR_UNCLASSIFIED, false);
+	return file;
+}
+
+WRAPPER FILE *fopen64(const char *path, const char *mode)
+{
+	if (waits_for_peer(AT_FDCWD, path, flags_of(mode)))
+		return stream_made(MIGRATED(real(fopen64)(path, mode)));
+	return stream_made(real(fopen64)(path, mode));
+}
+
+ALIAS(fopen, fopen64);
+
+/* The new file has the old one's number. */
+WRAPPER FILE *freopen64(const char *path, const char *mode, FILE *file)
+{
+	int fd = fileno(file);
+
+	stream_closing(file);
+	if (fd >= 0)
+		closing(fd);
+	if (path && waits_for_peer(AT_FDCWD, path, flags_of(mode)))
+		return stream_made(MIGRATED(real(freopen64)(path, mode, file)));
+	return stream_made(real(freopen64)(path, mode, file));
+}
+
+ALIAS(freopen, freopen64);
+
+/* On a helper the child is given the thread's own signal mask. */
+WRAPPER FILE *popen(const char *command, const char *mode)
+{
+	return stream_made(MIGRATED(real(popen)(command, mode)));
+}
+
 WRAPPER int fclose(FILE *file)
 {
 	int fd = file ? fileno(file) : -1;
@@ -355,16 +400,6 @@ WRAPPER int fclose(FILE *file)
 	guarded = stream_guard(file);
 	stream_unlock(&guarded);
 	return real(fclose)(file);
-}
-
-/* The command inherits the mask of the kernel thread that starts it, which on a helper is the thread's own. */
-WRAPPER FILE *popen(const char *command, const char *type)
-{
-	FILE *file = MIGRATED(real(popen)(command, type));
-
-	if (file && !shim.in_vfork_child)
-		green__descriptor_forget(fileno(file));
-	return file;
 }
 
 /* libc waits for the command's end inside itself. */

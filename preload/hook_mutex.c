@@ -173,5 +173,12 @@ WRAPPER int pthread_mutex_consistent(pthread_mutex_t *mutex)
 	return robust_shared(mutex) ? robust_consistent(mutex) : real(pthread_mutex_consistent)(mutex);
 }
 
+/* Its name before POSIX had it, which libc's header turns into the new one. */
+WRAPPER int consistent_np(pthread_mutex_t *mutex) __asm__("pthread_mutex_consistent_np");
+WRAPPER int consistent_np(pthread_mutex_t *mutex)
+{
+	return pthread_mutex_consistent(mutex);
+}
+
 ALIAS(__pthread_mutex_lock, pthread_mutex_lock);
 ALIAS(__pthread_mutex_unlock, pthread_mutex_unlock);

@@ -19,6 +19,12 @@
 		return MIGRATED(real(name) arguments); \
 	}
 
+#define WALK(name, parameters, arguments) \
+	WRAPPER void name parameters \
+	{ \
+		MIGRATED((real(name) arguments, 0)); \
+	}
+
 /* Addresses need no server. */
 static bool needs_no_server(const char *node, const struct addrinfo *hints)
 {
@@ -66,6 +72,24 @@ LOOKUP(int, res_nquery, (struct __res_state *state, const char *name, int class,
        (state, name, class, type, answer, size))
 LOOKUP(int, res_nsearch, (struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int size),
        (state, name, class, type, answer, size))
+LOOKUP(int, res_querydomain, (const char *name, const char *domain, int class, int type, unsigned char *answer, int size),
+       (name, domain, class, type, answer, size))
+LOOKUP(int, res_nquerydomain,
+       (struct __res_state *state, const char *name, const char *domain, int class, int type, unsigned char *answer, int size),
+       (state, name, domain, class, type, answer, size))
+LOOKUP(int, res_send, (const unsigned char *question, int length, unsigned char *answer, int size),
+       (question, length, answer, size))
+LOOKUP(int, res_nsend, (struct __res_state *state, const unsigned char *question, int length, unsigned char *answer, int size),
+       (state, question, length, answer, size))
+LOOKUP(struct netent *, getnetbyname, (const char *name), (name))
+LOOKUP(struct netent *, getnetbyaddr, (uint32_t address, int family), (address, family))
+LOOKUP(int, getnetbyname_r,
+       (const char *name, struct netent *entry, char *buffer, size_t size, struct netent **found, int *error),
+       (name, entry, buffer, size, found, error))
+LOOKUP(int, getnetbyaddr_r,
+       (uint32_t address, int family, struct netent *entry, char *buffer, size_t size, struct netent **found, int *error),
+       (address, family, entry, buffer, size, found, error))
+LOOKUP(long, gethostid, (void), ())
 
 /* --- users and groups --- */
 
@@ -83,6 +107,28 @@ LOOKUP(int, getgrgid_r, (gid_t id, struct group *entry, char *buffer, size_t siz
        (id, entry, buffer, size, found))
 LOOKUP(int, getgrouplist, (const char *user, gid_t group, gid_t *groups, int *count), (user, group, groups, count))
 LOOKUP(struct spwd *, getspnam, (const char *name), (name))
+LOOKUP(int, getspnam_r, (const char *name, struct spwd *entry, char *buffer, size_t size, struct spwd **found),
+       (name, entry, buffer, size, found))
+LOOKUP(int, innetgr, (const char *group, const char *host, const char *user, const char *domain), (group, host, user, domain))
+
+/* One after the other: the place is libc's, behind a lock that is held while a server is asked. */
+LOOKUP(struct passwd *, getpwent, (void), ())
+LOOKUP(int, getpwent_r, (struct passwd *entry, char *buffer, size_t size, struct passwd **found), (entry, buffer, size, found))
+LOOKUP(struct group *, getgrent, (void), ())
+LOOKUP(int, getgrent_r, (struct group *entry, char *buffer, size_t size, struct group **found), (entry, buffer, size, found))
+LOOKUP(struct spwd *, getspent, (void), ())
+LOOKUP(int, getspent_r, (struct spwd *entry, char *buffer, size_t size, struct spwd **found), (entry, buffer, size, found))
+WALK(setpwent, (void), ())
+WALK(endpwent, (void), ())
+WALK(setgrent, (void), ())
+WALK(endgrent, (void), ())
+WALK(setspent, (void), ())
+WALK(endspent, (void), ())
+LOOKUP(int, setnetgrent, (const char *group), (group))
+LOOKUP(int, getnetgrent, (char **host, char **user, char **domain), (host, user, domain))
+LOOKUP(int, getnetgrent_r, (char **host, char **user, char **domain, char *buffer, size_t size),
+       (host, user, domain, buffer, size))
+WALK(endnetgrent, (void), ())
 
 /* --- services and protocols --- */
 
@@ -90,3 +136,24 @@ LOOKUP(struct servent *, getservbyname, (const char *name, const char *protocol)
 LOOKUP(struct servent *, getservbyport, (int port, const char *protocol), (port, protocol))
 LOOKUP(struct protoent *, getprotobyname, (const char *name), (name))
 LOOKUP(struct protoent *, getprotobynumber, (int number), (number))
+LOOKUP(int, getservbyname_r,
+       (const char *name, const char *protocol, struct servent *entry, char *buffer, size_t size, struct servent **found),
+       (name, protocol, entry, buffer, size, found))
+LOOKUP(int, getservbyport_r,
+       (int port, const char *protocol, struct servent *entry, char *buffer, size_t size, struct servent **found),
+       (port, protocol, entry, buffer, size, found))
+LOOKUP(int, getprotobyname_r,
+       (const char *name, struct protoent *entry, char *buffer, size_t size, struct protoent **found),
+       (name, entry, buffer, size, found))
+LOOKUP(int, getprotobynumber_r,
+       (int number, struct protoent *entry, char *buffer, size_t size, struct protoent **found),
+       (number, entry, buffer, size, found))
+LOOKUP(struct servent *, getservent, (void), ())
+LOOKUP(int, getservent_r, (struct servent *entry, char *buffer, size_t size, struct servent **found), (entry, buffer, size, found))
+LOOKUP(struct protoent *, getprotoent, (void), ())
+LOOKUP(int, getprotoent_r, (struct protoent *entry, char *buffer, size_t size, struct protoent **found),
+       (entry, buffer, size, found))
+WALK(setservent, (int open), (open))
+WALK(endservent, (void), ())
+WALK(setprotoent, (int open), (open))
+WALK(endprotoent, (void), ())

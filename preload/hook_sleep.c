@@ -132,6 +132,13 @@ WRAPPER int sched_yield(void)
 
 ALIAS(__sched_yield, sched_yield);
 
+/* Programs of before glibc 2.34 spin with it; libc's header turns it into sched_yield now. */
+WRAPPER int old_yield(void) __asm__("pthread_yield");
+WRAPPER int old_yield(void)
+{
+	return sched_yield();
+}
+
 WRAPPER void thrd_yield(void)
 {
 	sched_yield();

@@ -197,6 +197,12 @@ WRAPPER size_t fread_unlocked(void *to, size_t size, size_t count, FILE *file)
 	return stream_may_get(file) ? fread(to, size, count, file) : real(fread_unlocked)(to, size, count, file);
 }
 
+extern char *__fgets_unlocked_chk(char *line, size_t room, int size, FILE *file);
+extern size_t __fread_unlocked_chk(void *to, size_t room, size_t size, size_t count, FILE *file);
+
+ALIAS(__fgets_unlocked_chk, __fgets_chk);
+ALIAS(__fread_unlocked_chk, __fread_chk);
+
 WRAPPER int getw(FILE *file)
 {
 	int word;
@@ -223,6 +229,36 @@ WRAPPER wchar_t *fgetws(wchar_t *line, int size, FILE *file)
 	return STREAM_AWAY(file, real(fgetws)(line, size, file));
 }
 
+/* As fgets_unlocked: with a lock more than asked for. */
+WRAPPER wint_t fgetwc_unlocked(FILE *file)
+{
+	return fgetwc(file);
+}
+
+ALIAS(getwc_unlocked, fgetwc_unlocked);
+
+WRAPPER wint_t getwchar_unlocked(void)
+{
+	return fgetwc(stdin);
+}
+
+WRAPPER wchar_t *fgetws_unlocked(wchar_t *line, int size, FILE *file)
+{
+	return fgetws(line, size, file);
+}
+
+extern wchar_t *__fgetws_chk(wchar_t *line, size_t room, int size, FILE *file);
+extern wchar_t *__fgetws_unlocked_chk(wchar_t *line, size_t room, int size, FILE *file);
+
+WRAPPER wchar_t *__fgetws_chk(wchar_t *line, size_t room, int size, FILE *file)
+{
+	if (size > 0 && (size_t)size > room)
+		__chk_fail();
+	return fgetws(line, size, file);
+}
+
+ALIAS(__fgetws_unlocked_chk, __fgetws_chk);
+
 WRAPPER char *getpass(const char *prompt)
 {
 	return MIGRATED(real(getpass)(prompt));
@@ -233,19 +269,19 @@ WRAPPER char *getpass(const char *prompt)
  * the newer one; hence names of our own.
  */
 /* The four ways to call one of them: with a list or with arguments, from a stream or from stdin. */
-#define SCANNERS(prefix, target) \
-	WRAPPER int target##_list(FILE *file, const char *format, va_list arguments) __asm__(prefix "vfscanf"); \
-	WRAPPER int target##_list(FILE *file, const char *format, va_list arguments) \
+#define SCANNERS(prefix, width, target, type) \
+	WRAPPER int target##_list(FILE *file, const type *format, va_list arguments) __asm__(prefix "vf" width "scanf"); \
+	WRAPPER int target##_list(FILE *file, const type *format, va_list arguments) \
 	{ \
 		return STREAM_AWAY(file, real(target)(file, format, arguments)); \
 	} \
-	WRAPPER int target##_stdin_list(const char *format, va_list arguments) __asm__(prefix "vscanf"); \
-	WRAPPER int target##_stdin_list(const char *format, va_list arguments) \
+	WRAPPER int target##_stdin_list(const type *format, va_list arguments) __asm__(prefix "v" width "scanf"); \
+	WRAPPER int target##_stdin_list(const type *format, va_list arguments) \
 	{ \
 		return target##_list(stdin, format, arguments); \
 	} \
-	WRAPPER int target##_stream(FILE *file, const char *format, ...) __asm__(prefix "fscanf"); \
-	WRAPPER int target##_stream(FILE *file, const char *format, ...) \
+	WRAPPER int target##_stream(FILE *file, const type *format, ...) __asm__(prefix "f" width "scanf"); \
+	WRAPPER int target##_stream(FILE *file, const type *format, ...) \
 	{ \
 		va_list arguments; \
 		int result; \
@@ -254,8 +290,8 @@ WRAPPER char *getpass(const char *prompt)
 		va_end(arguments); \
 		return result; \
 	} \
-	WRAPPER int target##_stdin(const char *format, ...) __asm__(prefix "scanf"); \
-	WRAPPER int target##_stdin(const char *format, ...) \
+	WRAPPER int target##_stdin(const type *format, ...) __asm__(prefix width "scanf"); \
+	WRAPPER int target##_stdin(const type *format, ...) \
 	{ \
 		va_list arguments; \
 		int result; \
@@ -265,5 +301,7 @@ WRAPPER char *getpass(const char *prompt)
 		return result; \
 	}
 
-SCANNERS("", vfscanf)
-SCANNERS("__isoc99_", __isoc99_vfscanf)
+SCANNERS("", "", vfscanf, char)
+SCANNERS("__isoc99_", "", __isoc99_vfscanf, char)
+SCANNERS("", "w", vfwscanf, wchar_t)
+SCANNERS("__isoc99_", "w", __isoc99_vfwscanf, wchar_t)

@@ -311,6 +311,23 @@ WRAPPER int fputws(const wchar_t *text, FILE *file)
 	return STREAM_AWAY(file, real(fputws)(text, file));
 }
 
+WRAPPER wint_t fputwc_unlocked(wchar_t character, FILE *file)
+{
+	return fputwc(character, file);
+}
+
+ALIAS(putwc_unlocked, fputwc_unlocked);
+
+WRAPPER wint_t putwchar_unlocked(wchar_t character)
+{
+	return fputwc(character, stdout);
+}
+
+WRAPPER int fputws_unlocked(const wchar_t *text, FILE *file)
+{
+	return fputws(text, file);
+}
+
 WRAPPER int vfwprintf(FILE *file, const wchar_t *format, va_list arguments)
 {
 	return STREAM_AWAY(file, real(vfwprintf)(file, format, arguments));
@@ -329,6 +346,46 @@ WRAPPER int fwprintf(FILE *file, const wchar_t *format, ...)
 WRAPPER int wprintf(const wchar_t *format, ...)
 {
 	return WITH_ARGUMENTS(format, vfwprintf(stdout, format, arguments));
+}
+
+WRAPPER int __vfwprintf_chk(FILE *file, int flag, const wchar_t *format, va_list arguments)
+{
+	return STREAM_AWAY(file, real(__vfwprintf_chk)(file, flag, format, arguments));
+}
+
+WRAPPER int __vwprintf_chk(int flag, const wchar_t *format, va_list arguments)
+{
+	return __vfwprintf_chk(stdout, flag, format, arguments);
+}
+
+WRAPPER int __fwprintf_chk(FILE *file, int flag, const wchar_t *format, ...)
+{
+	return WITH_ARGUMENTS(format, __vfwprintf_chk(file, flag, format, arguments));
+}
+
+WRAPPER int __wprintf_chk(int flag, const wchar_t *format, ...)
+{
+	return WITH_ARGUMENTS(format, __vfwprintf_chk(stdout, flag, format, arguments));
+}
+
+WRAPPER void vwarn(const char *format, va_list arguments)
+{
+	STREAM_AWAY(stderr, (real(vwarn)(format, arguments), 0));
+}
+
+WRAPPER void vwarnx(const char *format, va_list arguments)
+{
+	STREAM_AWAY(stderr, (real(vwarnx)(format, arguments), 0));
+}
+
+WRAPPER void warn(const char *format, ...)
+{
+	WITH_ARGUMENTS(format, (vwarn(format, arguments), 0));
+}
+
+WRAPPER void warnx(const char *format, ...)
+{
+	WITH_ARGUMENTS(format, (vwarnx(format, arguments), 0));
 }
 
 /* --- flushing; of everything means every stream's lock, and one may be held by a thread that waits for input --- */

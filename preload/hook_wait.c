@@ -13,7 +13,9 @@
 #include <sys/msg.h>
 #include <sys/sem.h>
 #include <syslog.h>
+#include <sys/mman.h>
 #include <termios.h>
+#include <wordexp.h>
 
 #include "migrate.h"
 
@@ -171,9 +173,51 @@ WRAPPER int lio_listio(int mode, struct aiocb *const list[restrict], int count, 
 	return mode == LIO_WAIT ? MIGRATED(real(lio_listio)(mode, list, count, event)) : real(lio_listio)(mode, list, count, event);
 }
 
+/* Files of more than 2 GB have calls of their own only where long is shorter; elsewhere it is a second name. */
+WRAPPER int aio_suspend64(const struct aiocb64 *const list[], int count, const struct timespec *timeout)
+{
+	return aio_suspend((const struct aiocb *const *)list, count, timeout);
+}
+
+WRAPPER int lio_listio64(int mode, struct aiocb64 *const list[restrict], int count, struct sigevent *restrict event)
+{
+	return lio_listio(mode, (struct aiocb *const *)list, count, event);
+}
+
 WRAPPER int tcdrain(int fd)
 {
 	return MIGRATED(real(tcdrain)(fd));
+}
+
+WRAPPER int tcsendbreak(int fd, int duration)
+{
+	return MIGRATED(real(tcsendbreak)(fd, duration));
+}
+
+WRAPPER int tcsetattr(int fd, int when, const struct termios *attributes)
+{
+	return when == TCSANOW ? real(tcsetattr)(fd, when, attributes) : MIGRATED(real(tcsetattr)(fd, when, attributes));
+}
+
+WRAPPER int wordexp(const char *words, wordexp_t *expansion, int flags)
+{
+	return MIGRATED(real(wordexp)(words, expansion, flags));
+}
+
+/* Who sends has syslog's lock while it waits; these take the same. */
+WRAPPER void openlog(const char *ident, int option, int facility)
+{
+	MIGRATED((real(openlog)(ident, option, facility), 0));
+}
+
+WRAPPER void closelog(void)
+{
+	MIGRATED((real(closelog)(), 0));
+}
+
+WRAPPER int setlogmask(int mask)
+{
+	return MIGRATED(real(setlogmask)(mask));
 }
 
 WRAPPER void vsyslog(int priority, const char *format, va_list arguments)
@@ -222,4 +266,41 @@ WRAPPER ssize_t tee(int in, int out, size_t size, unsigned flags)
 WRAPPER ssize_t vmsplice(int fd, const struct iovec *vector, size_t count, unsigned flags)
 {
 	return MIGRATED(real(vmsplice)(fd, vector, count, flags));
+}
+
+/* --- until a disk has it --- */
+
+WRAPPER int fsync(int fd)
+{
+	return MIGRATED(real(fsync)(fd));
+}
+
+WRAPPER int fdatasync(int fd)
+{
+	return MIGRATED(real(fdatasync)(fd));
+}
+
+WRAPPER void sync(void)
+{
+	MIGRATED((real(sync)(), 0));
+}
+
+WRAPPER int syncfs(int fd)
+{
+	return MIGRATED(real(syncfs)(fd));
+}
+
+WRAPPER int msync(void *start, size_t length, int flags)
+{
+	return flags & MS_SYNC ? MIGRATED(real(msync)(start, length, flags)) : real(msync)(start, length, flags);
+}
+
+WRAPPER int sync_file_range(int fd, off64_t offset, off64_t length, unsigned flags)
+{
+	return MIGRATED(real(sync_file_range)(fd, offset, length, flags));
+}
+
+WRAPPER ssize_t copy_file_range(int in, off64_t *in_offset, int out, off64_t *out_offset, size_t size, unsigned flags)
+{
+	return MIGRATED(real(copy_file_range)(in, in_offset, out, out_offset, size, flags));
 }

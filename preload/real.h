@@ -5,6 +5,7 @@
 
 #include <aio.h>
 #include <dlfcn.h>
+#include <err.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <link.h>
@@ -25,6 +26,7 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ipc.h>
+#include <sys/mman.h>
 #include <sys/msg.h>
 #include <sys/resource.h>
 #include <sys/select.h>
@@ -39,6 +41,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 #include <wchar.h>
+#include <wordexp.h>
 
 #include "base/compiler.h"
 
@@ -47,10 +50,17 @@ extern int res_query(const char *name, int class, int type, unsigned char *answe
 extern int res_search(const char *name, int class, int type, unsigned char *answer, int size);
 extern int res_nquery(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int size);
 extern int res_nsearch(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int size);
+extern int res_querydomain(const char *name, const char *domain, int class, int type, unsigned char *answer, int size);
+extern int res_nquerydomain(struct __res_state *state, const char *name, const char *domain, int class, int type,
+			    unsigned char *answer, int size);
+extern int res_send(const unsigned char *question, int length, unsigned char *answer, int size);
+extern int res_nsend(struct __res_state *state, const unsigned char *question, int length, unsigned char *answer, int size);
 extern int __uflow(FILE *file);
 extern int __underflow(FILE *file);
 extern int __overflow(FILE *file, int byte);
 extern int __isoc99_vfscanf(FILE *file, const char *format, va_list arguments);
+extern int __isoc99_vfwscanf(FILE *file, const wchar_t *format, va_list arguments);
+extern int __vfwprintf_chk(FILE *file, int flag, const wchar_t *format, va_list arguments);
 extern int __vfprintf_chk(FILE *file, int flag, const char *format, va_list arguments);
 extern int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments);
 extern void __longjmp_chk(struct __jmp_buf_tag *buffer, int value) __attribute__((noreturn));

@@ -3,7 +3,10 @@
 #include "plain.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <mqueue.h>
+#include <netdb.h>
+#include <pwd.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +19,10 @@
 #include <sys/sem.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
+#include <wchar.h>
+#include <wordexp.h>
 
 /* --- one call waits, a neighbour counts meanwhile --- */
 
@@ -331,6 +337,28 @@ static void *do_open(void *unused)
 	return result_of(fd >= 0 && byte == 'x' ? 0 : -1);
 }
 
+static void *do_fopen(void *unused)
+{
+	FILE *file = fopen(path, "r");
+	int byte = file ? fgetc(file) : EOF;
+
+	(void)unused;
+	if (file)
+		fclose(file);
+	return result_of(byte == 'x' ? 0 : -1);
+}
+
+static void *do_freopen(void *unused)
+{
+	FILE *file = freopen(path, "r", fopen("/dev/null", "r"));
+	wint_t character = file ? fgetwc_unlocked(file) : WEOF;
+
+	(void)unused;
+	if (file)
+		fclose(file);
+	return result_of(character == L'x' ? 0 : -1);
+}
+
 static void fifo_opens(void)
 {
 	pid_t child;
@@ -339,6 +367,12 @@ static void fifo_opens(void)
 	must(mkfifo(path, 0600) == 0, "mkfifo");
 	child = child_after(80, open_for_writing);
 	beside_ticks("open", do_open, NULL, 60);
+	reap("writer", child);
+	child = child_after(80, open_for_writing);
+	beside_ticks("fopen", do_fopen, NULL, 60);
+	reap("writer", child);
+	child = child_after(80, open_for_writing);
+	beside_ticks("freopen", do_freopen, NULL, 60);
 	reap("writer", child);
 	unlink(path);
 }
@@ -362,10 +396,121 @@ static void *do_pclose(void *unused)
 	return strdup(text);
 }
 
+static void *do_wordexp(void *unused)
+{
+	wordexp_t words;
+	char text[64];
+
+	(void)unused;
+	must(wordexp("$(sleep 0.08; echo a b)", &words, 0) == 0, "wordexp");
+	snprintf(text, sizeof(text), "%zu words, %s first", words.we_wordc, words.we_wordv[0]);
+	wordfree(&words);
+	return strdup(text);
+}
+
+/* A stream of wide characters, which popen's are not: whoever waits for one must not hold up the others. */
+static void *do_wide(void *unused)
+{
+	FILE *command = popen("sleep 0.08; echo 17 and more", "r");
+	FILE *wide = fdopen(dup(fileno(command)), "r");
+	wchar_t rest[32];
+	char text[200];
+	int number = 0;
+
+	(void)unused;
+	must(fwscanf(wide, L"%d", &number) == 1, "fwscanf");
+	must(fgetws_unlocked(rest, 32, wide) != NULL, "fgetws_unlocked");
+	snprintf(text, sizeof(text), "%d, %zu characters, status %d", number, wcslen(rest), WEXITSTATUS(pclose(command)));
+	fclose(wide);
+	return strdup(text);
+}
+
 static void commands(void)
 {
 	beside_ticks("system", do_system, NULL, 80);
 	beside_ticks("pclose", do_pclose, NULL, 80);
+	beside_ticks("wordexp", do_wordexp, NULL, 80);
+	beside_ticks("fwscanf", do_wide, NULL, 80);
+}
+
+/* --- files on their way to the disk: what the calls return, on a file and on what is none --- */
+
+static void *sync_all(void *unused)
+{
+	FILE *file = tmpfile(), *copy = tmpfile();
+	long page = sysconf(_SC_PAGESIZE);
+	void *memory;
+	int fds[2];
+
+	(void)unused;
+	must(file && copy && ftruncate(fileno(file), page) == 0 && pipe(fds) == 0, "files");
+	memory = mmap(NULL, (size_t)page, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(file), 0);
+	must(memory != MAP_FAILED, "mmap");
+	strcpy(memory, "text");
+	say("msync: %s, %s", outcome(msync(memory, (size_t)page, MS_SYNC)), outcome(msync(memory, (size_t)page, MS_ASYNC)));
+	say("fsync: %s, %s", outcome(fsync(fileno(file))), outcome(fsync(fds[0])));
+	say("fdatasync: %s, %s", outcome(fdatasync(fileno(file))), outcome(fdatasync(-1)));
+	say("syncfs: %s, %s", outcome(syncfs(fileno(file))), outcome(syncfs(-1)));
+	say("sync_file_range: %s", outcome(sync_file_range(fileno(file), 0, page, SYNC_FILE_RANGE_WRITE)));
+	say("copy_file_range: %s", outcome(copy_file_range(fileno(file), &(off64_t){ 0 }, fileno(copy), NULL, 4, 0)));
+	say("tcsendbreak, tcsetattr: %s, %s", outcome(tcsendbreak(fds[0], 0)),
+	    outcome(tcsetattr(fds[0], TCSADRAIN, &(struct termios){ 0 })));
+	munmap(memory, (size_t)page);
+	close(fds[0]);
+	close(fds[1]);
+	fclose(file);
+	fclose(copy);
+	return NULL;
+}
+
+static void disks(void)
+{
+	join(spawn(sync_all, NULL));
+}
+
+/* --- look-ups, of which some keep their place inside libc, behind a lock --- */
+
+static void *walk_users(void *unused)
+{
+	struct passwd *user;
+	long count = 0;
+
+	(void)unused;
+	setpwent();
+	for (user = getpwent(); user; user = getpwent())
+		count++;
+	endpwent();
+	return (void *)count;
+}
+
+static void *walk_others(void *unused)
+{
+	struct servent service, *found;
+	struct protoent protocol, *also;
+	struct group *group;
+	char buffer[2048];
+	long count = 0;
+
+	(void)unused;
+	setgrent();
+	for (group = getgrent(); group; group = getgrent())
+		count++;
+	endgrent();
+	say("services: %s", error_name(getservbyname_r("smtp", "tcp", &service, buffer, sizeof(buffer), &found)));
+	say("protocols: %s", error_name(getprotobynumber_r(6, &protocol, buffer, sizeof(buffer), &also)));
+	say("no such net group: %s", outcome(innetgr("nobody's", NULL, NULL, NULL)));
+	say("no such network: %s", getnetbyname("no.such.network.") ? "there" : "none");
+	return (void *)count;
+}
+
+static void walks(void)
+{
+	pthread_t users = spawn(walk_users, NULL), others = spawn(walk_others, NULL);
+
+	long count = (long)join(users);
+
+	say("groups: %s", join(others) ? "some" : "none");
+	say("users: %s", count > 0 && count == (long)walk_users(NULL) ? "all" : "not all");
 }
 
 /* --- locks that processes share --- */
@@ -826,8 +971,8 @@ static const struct plain_case cases[] = {
 	{ "system_v_messages", system_v_messages, 4 },
 	{ "system_v_semaphores", system_v_semaphores, 4 },
 	{ "posix_messages", posix_messages, 4 },
-	{ "fifo_opens", fifo_opens, 2 },
-	{ "commands", commands, 4 },
+	{ "fifo_opens", fifo_opens, 6 },
+	{ "commands", commands, 8 },
 	{ "shared_locks", shared_locks, 14 },
 	{ "shared_by_threads", shared_by_threads, 8 },
 	{ "signals_reach", signals_reach, 2 },
@@ -837,6 +982,8 @@ static const struct plain_case cases[] = {
 	{ "many_wait", many_wait, 100 },
 	{ "ids_change_meanwhile", ids_change_meanwhile, 1 },
 	{ "fork_meanwhile", fork_meanwhile, 1 },
+	{ "disks", disks, 1 },
+	{ "walks", walks, 2 },
 	{ "exit_meanwhile", exit_meanwhile, 1 },
 	{ NULL, NULL, 0 },
 };
