@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* elfkind.c - reads ELF headers, needed libraries, section names and symbols, each access checked against the file's size */
+/* elfkind.c - tells the kind of a program by its ELF headers, needed libraries, section names and symbols */
 #include "elfkind.h"
 
-#include <link.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
+
+#include "image.h"
 
 /*
  * Facts about ELF that the checks rest on:
@@ -21,60 +18,8 @@
  *   are recognised by them.
  */
 
-/* A file under examination. Only copy() and strings_open() look at BYTES. */
-struct image {
-	const char *bytes;
-	uint64_t size;
-	ElfW(Ehdr) header;
-};
-
-/* A string table. Its last byte is NUL, so each offset below SIZE starts a string. */
-struct strings {
-	const char *text;
-	uint64_t size;
-};
-
-/* The dynamic section: where its COUNT entries lie, and the names they use. */
-struct dynamic {
-	uint64_t offset;
-	uint64_t count;
-	struct strings strings;
-};
-
 /* What the shim was built for, read from this very command. */
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
-
-static bool copy(const struct image *image, uint64_t offset, void *to, size_t length)
-{
-	if (offset > image->size || length > image->size - offset)
-		return false;
-	memcpy(to, image->bytes + offset, length);
-	return true;
-}
-
-/* Whatever of LENGTH lies beyond the file, or after the last NUL, is cut off. */
-static void strings_open(const struct image *image, uint64_t offset, uint64_t length, struct strings *strings)
-{
-	const char *last;
-
-	strings->text = "";
-	strings->size = 0;
-	if (offset >= image->size)
-		return;
-	if (length > image->size - offset)
-		length = image->size - offset;
-	last = memrchr(image->bytes + offset, '\0', length);
-	if (last == NULL)
-		return;
-	strings->text = image->bytes + offset;
-	strings->size = (uint64_t)(last - strings->text) + 1;
-}
-
-/* Returns the empty string where there is none. */
-static const char *string_at(const struct strings *strings, uint64_t offset)
-{
-	return offset < strings->size ? strings->text + offset : "";
-}
 
 static const char *base_name(const char *path)
 {
@@ -103,110 +48,6 @@ static bool misfit(struct elf_report *report, enum elf_kind kind, const char *fo
 			*c = '?';
 	}
 	return true;
-}
-
-static bool segment_at(const struct image *image, unsigned int index, ElfW(Phdr) *segment)
-{
-	return index < image->header.e_phnum && image->header.e_phentsize == sizeof(*segment) &&
-	       copy(image, image->header.e_phoff + (uint64_t)index * sizeof(*segment), segment, sizeof(*segment));
-}
-
-static bool find_segment(const struct image *image, uint32_t type, ElfW(Phdr) *segment)
-{
-	for (unsigned int i = 0; segment_at(image, i, segment); i++) {
-		if (segment->p_type == type)
-			return true;
-	}
-	return false;
-}
-
-static bool section_at(const struct image *image, uint64_t index, ElfW(Shdr) *section)
-{
-	uint64_t offset;
-
-	/* Offset 0 is the file's header: no section table is there. */
-	if (image->header.e_shoff == 0 || image->header.e_shentsize != sizeof(*section))
-		return false;
-	if (__builtin_mul_overflow(index, sizeof(*section), &offset) ||
-	    __builtin_add_overflow(offset, image->header.e_shoff, &offset))
-		return false;
-	return copy(image, offset, section, sizeof(*section));
-}
-
-/* Files with very many sections keep the number in section 0. */
-static uint64_t section_count(const struct image *image)
-{
-	ElfW(Shdr) first;
-
-	if (image->header.e_shnum != 0)
-		return image->header.e_shnum;
-	return section_at(image, 0, &first) ? first.sh_size : 0;
-}
-
-static void section_names(const struct image *image, struct strings *names)
-{
-	ElfW(Shdr) section = { 0 };
-	uint64_t index = image->header.e_shstrndx;
-
-	if (index == SHN_XINDEX && section_at(image, 0, &section))
-		index = section.sh_link;
-	if (!section_at(image, index, &section))
-		memset(&section, 0, sizeof(section));
-	strings_open(image, section.sh_offset, section.sh_size, names);
-}
-
-static bool find_section(const struct image *image, uint32_t type, ElfW(Shdr) *section)
-{
-	uint64_t count = section_count(image);
-
-	for (uint64_t i = 0; i < count && section_at(image, i, section); i++) {
-		if (section->sh_type == type)
-			return true;
-	}
-	return false;
-}
-
-/* Finds where the byte at ADDRESS of the loaded program lies in the file. */
-static bool file_offset(const struct image *image, uint64_t address, uint64_t *offset)
-{
-	ElfW(Phdr) segment;
-
-	for (unsigned int i = 0; segment_at(image, i, &segment); i++) {
-		if (segment.p_type != PT_LOAD || address < segment.p_vaddr ||
-		    address - segment.p_vaddr >= segment.p_filesz)
-			continue;
-		*offset = segment.p_offset + (address - segment.p_vaddr);
-		return true;
-	}
-	return false;
-}
-
-static bool dynamic_at(const struct image *image, const struct dynamic *dynamic, uint64_t index, ElfW(Dyn) *entry)
-{
-	return index < dynamic->count &&
-	       copy(image, dynamic->offset + index * sizeof(*entry), entry, sizeof(*entry)) &&
-	       entry->d_tag != DT_NULL;
-}
-
-static void dynamic_open(const struct image *image, struct dynamic *dynamic)
-{
-	uint64_t address = 0, size = 0, offset;
-	ElfW(Phdr) segment;
-	ElfW(Dyn) entry;
-
-	memset(dynamic, 0, sizeof(*dynamic));
-	if (!find_segment(image, PT_DYNAMIC, &segment) || segment.p_offset > image->size)
-		return;
-	dynamic->offset = segment.p_offset;
-	dynamic->count = segment.p_filesz / sizeof(entry);
-	for (uint64_t i = 0; dynamic_at(image, dynamic, i, &entry); i++) {
-		if (entry.d_tag == DT_STRTAB)
-			address = entry.d_un.d_ptr;
-		else if (entry.d_tag == DT_STRSZ)
-			size = entry.d_un.d_val;
-	}
-	if (file_offset(image, address, &offset))
-		strings_open(image, offset, size, &dynamic->strings);
 }
 
 static int own_interpreter(struct dl_phdr_info *info, size_t size, void *result)
@@ -271,12 +112,12 @@ static bool check_cpu(const struct image *image, struct elf_report *report)
 
 static bool check_go(const struct image *image, struct elf_report *report)
 {
-	uint64_t count = section_count(image);
+	uint64_t count = image_section_count(image);
 	struct strings names;
 	ElfW(Shdr) section;
 
-	section_names(image, &names);
-	for (uint64_t i = 0; i < count && section_at(image, i, &section); i++) {
+	image_section_names(image, &names);
+	for (uint64_t i = 0; i < count && image_section(image, i, &section); i++) {
 		const char *name = string_at(&names, section.sh_name);
 
 		if (strcmp(name, ".go.buildinfo") == 0 || strcmp(name, ".note.go.buildid") == 0)
@@ -290,7 +131,7 @@ static bool is_native_loader(const struct image *image, const struct dynamic *dy
 {
 	ElfW(Dyn) entry;
 
-	for (uint64_t i = 0; dynamic_at(image, dynamic, i, &entry); i++) {
+	for (uint64_t i = 0; image_dynamic_at(image, dynamic, i, &entry); i++) {
 		if (entry.d_tag == DT_SONAME && *loader != '\0')
 			return strcmp(string_at(&dynamic->strings, entry.d_un.d_val), loader) == 0;
 	}
@@ -303,12 +144,12 @@ static bool check_loader(const struct image *image, const struct dynamic *dynami
 	struct strings interpreter;
 	ElfW(Phdr) segment;
 
-	if (!find_segment(image, PT_INTERP, &segment)) {
+	if (!image_find_segment(image, PT_INTERP, &segment)) {
 		if (is_native_loader(image, dynamic, native))
 			return false;
 		return misfit(report, ELF_KIND_STATIC, "statically linked, so no library call can be caught");
 	}
-	strings_open(image, segment.p_offset, segment.p_filesz, &interpreter);
+	image_strings(image, segment.p_offset, segment.p_filesz, &interpreter);
 	loader = base_name(string_at(&interpreter, 0));
 	if (*native == '\0' || strcmp(loader, native) == 0)
 		return false;
@@ -354,7 +195,7 @@ static bool check_needed(const struct image *image, const struct dynamic *dynami
 {
 	ElfW(Dyn) entry;
 
-	for (uint64_t i = 0; dynamic_at(image, dynamic, i, &entry); i++) {
+	for (uint64_t i = 0; image_dynamic_at(image, dynamic, i, &entry); i++) {
 		if (entry.d_tag == DT_NEEDED &&
 		    check_library(base_name(string_at(&dynamic->strings, entry.d_un.d_val)), report))
 			return true;
@@ -387,13 +228,13 @@ static bool check_symbols(const struct image *image, uint32_t type, struct elf_r
 	struct strings names;
 	ElfW(Sym) symbol;
 
-	if (!find_section(image, type, &table) || !section_at(image, table.sh_link, &text))
+	if (!image_find_section(image, type, &table) || !image_section(image, table.sh_link, &text))
 		return false;
-	strings_open(image, text.sh_offset, text.sh_size, &names);
+	image_strings(image, text.sh_offset, text.sh_size, &names);
 	for (uint64_t at = 0; at + sizeof(symbol) <= table.sh_size; at += sizeof(symbol)) {
 		const char *found;
 
-		if (table.sh_offset > image->size || !copy(image, table.sh_offset + at, &symbol, sizeof(symbol)))
+		if (table.sh_offset > image->size || !image_copy(image, table.sh_offset + at, &symbol, sizeof(symbol)))
 			return false;
 		found = sanitizer_of(string_at(&names, symbol.st_name));
 		if (found != NULL && !only_asks(&symbol))
@@ -401,15 +242,6 @@ static bool check_symbols(const struct image *image, uint32_t type, struct elf_r
 				      "built with a sanitizer (%s), which must be the first to catch library calls", found);
 	}
 	return false;
-}
-
-static bool is_elf(const struct image *image)
-{
-	const unsigned char *ident = image->header.e_ident;
-
-	return memcmp(ident, ELFMAG, SELFMAG) == 0 &&
-	       (ident[EI_CLASS] == ELFCLASS32 || ident[EI_CLASS] == ELFCLASS64) &&
-	       (ident[EI_DATA] == ELFDATA2LSB || ident[EI_DATA] == ELFDATA2MSB);
 }
 
 static bool is_program(const struct image *image)
@@ -421,9 +253,9 @@ static void examine(const struct image *image, struct elf_report *report)
 {
 	struct dynamic dynamic;
 
-	if (!is_elf(image) || check_cpu(image, report) || !is_program(image))
+	if (!image_is_elf(image) || check_cpu(image, report) || !is_program(image))
 		return;
-	dynamic_open(image, &dynamic);
+	image_dynamic_open(image, &dynamic);
 	if (check_go(image, report) || check_loader(image, &dynamic, report) || check_needed(image, &dynamic, report) ||
 	    check_symbols(image, SHT_DYNSYM, report) || check_symbols(image, SHT_SYMTAB, report))
 		return;
@@ -433,19 +265,11 @@ static void examine(const struct image *image, struct elf_report *report)
 void elf_examine(int fd, struct elf_report *report)
 {
 	struct image image;
-	struct stat status;
-	void *bytes;
 
 	report->kind = ELF_KIND_UNKNOWN;
 	report->reason[0] = '\0';
-	if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size < (off_t)sizeof(image.header))
+	if (!image_open(&image, fd))
 		return;
-	bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (bytes == MAP_FAILED)
-		return;
-	image.bytes = bytes;
-	image.size = (uint64_t)status.st_size;
-	if (copy(&image, 0, &image.header, sizeof(image.header)))
-		examine(&image, report);
-	munmap(bytes, (size_t)status.st_size);
+	examine(&image, report);
+	image_close(&image);
 }
