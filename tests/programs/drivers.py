@@ -1,0 +1,143 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""drivers.py - client libraries that block, each in hundreds of threads, against real servers, natively and green
+
+One question that the server ponders for 100 ms is asked by all threads at once: they must not wait in turn.  Then
+comes a crowd of short ones.  Every answer is compared.  The figures are the times that the program itself measured.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "preload"))
+
+# pylint: disable=wrong-import-position
+from harness import Case, Failure, Skip, check_stats, main_with, raise_descriptor_limit, run  # noqa: E402
+from services import MariaDB, Postgres, RedisServer, TlsOrigin  # noqa: E402
+
+PYTHON = "/usr/bin/python3"
+FAST = "--fast" in sys.argv
+PONDER_MS = 100
+RUN_LIMIT = 60
+# All threads' questions together, where one after the other 200 of them take 20 s.
+SLOW_LIMIT_MS = 3000
+
+
+# ---- the programs ----
+
+class Python:
+    """crew.py with one of its drivers."""
+
+    def __init__(self, module, package):
+        self.name, self.module, self.package = f"python-{module}", module, package
+
+    def command(self, _scratch):
+        seen = subprocess.run([PYTHON, "-c", f"import {self.module}"], check=False, capture_output=True)
+        if seen.returncode:
+            raise Skip(f"Debian's package {self.package} is not installed")
+        return [PYTHON, os.path.join(HERE, "crew.py"), self.module]
+
+
+class Compiled:
+    """crew.c with one of the files that call a library; compiled here, for most machines lack some library."""
+
+    def __init__(self, name, config, package):
+        self.name, self.config, self.package = name, config, package
+
+    def command(self, scratch):
+        flags = subprocess.run(["pkg-config", "--cflags", "--libs", self.config], check=False, capture_output=True,
+                               text=True)
+        if flags.returncode:
+            raise Skip(f"Debian's package {self.package} is not installed")
+        program = os.path.join(scratch, f"crew_{self.name}")
+        sources = [os.path.join(HERE, f"crew_{self.name}.c"), os.path.join(HERE, "crew.c")]
+        compiler = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-pthread", "-o", program, *sources]
+        made = subprocess.run(compiler + shlex.split(flags.stdout), check=False, capture_output=True, text=True)
+        if made.returncode or made.stderr:
+            raise Failure(f"{self.name} does not compile: {made.stderr[-1000:]}")
+        return [program]
+
+
+# ---- the cases ----
+
+class Crew(Case):
+    """COUNT threads that ask TURNS times, natively and green."""
+
+    def __init__(self, service, program, count, turns, ms):
+        super().__init__(f"{program.name}.{count}_threads_{'slow' if ms else 'short'}")
+        self.service, self.program, self.count, self.turns, self.ms, self.note = service, program, count, turns, ms, ""
+
+    def run(self, options):
+        scratch = tempfile.mkdtemp(prefix="crew-")
+        try:
+            command = self.program.command(scratch)
+            with self.service() as service:
+                command += map(str, (self.count, self.turns, self.ms, service.port, service.place))
+                self.compare(command, options)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def compare(self, command, options):
+        native = self.times(self.session(command, None))
+        self.note = f"native: {native[0]}"
+        if options.native_only:
+            return
+        for _ in range(options.repeat or 1):
+            result = self.session(command, options.green)
+            check_stats(result, self.count)
+            text, asked = self.times(result)
+            self.note = f"native: {native[0]}; green: {text}"
+            if self.ms and asked > SLOW_LIMIT_MS + native[1]:
+                raise Failure(f"the threads wait for one another: {asked} ms for answers of {self.ms} ms", result)
+
+    def session(self, command, green):
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("GREEN_", "LD_"))}
+        env["NO_PROXY"] = "*"
+        result = run(command, RUN_LIMIT, env, green)
+        expected = f"{self.count * self.turns} right, 0 wrong, 0 without a connection\n".encode()
+        if result.stdout != expected or result.status != 0:
+            raise Failure(f"{'green' if green else 'natively'} it ends with {result.status}", result, expected)
+        return result
+
+    @staticmethod
+    def times(result):
+        text = result.stderr.decode().strip()
+        found = re.fullmatch(r"connected (\d+) ms, asked (\d+) ms", text)
+        if not found:
+            raise Failure(f"more on stderr than the times: {text[-500:]}", result)
+        return text, int(found.group(2))
+
+
+PROGRAMS = (
+    (Postgres, Python("psycopg2", "python3-psycopg2")),
+    (Postgres, Compiled("libpq", "libpq", "libpq-dev")),
+    (RedisServer, Python("redis", "python3-redis")),
+    (RedisServer, Compiled("hiredis", "hiredis", "libhiredis-dev")),
+    (MariaDB, Python("MySQLdb", "python3-mysqldb")),
+    (MariaDB, Compiled("mariadb", "libmariadb", "libmariadb-dev")),
+    (TlsOrigin, Python("http.client", "python3")),
+    (TlsOrigin, Python("requests", "python3-requests")),
+    (TlsOrigin, Compiled("curl", "libcurl", "libcurl4-openssl-dev")),
+)
+
+
+def cases(_options):
+    raise_descriptor_limit()
+    for service, program in PROGRAMS:
+        yield Crew(service, program, 200, 1, PONDER_MS)
+        if FAST:
+            continue
+        yield Crew(service, program, 100, 50, 0)
+        yield Crew(service, program, 500, 10, 0)
+
+
+if __name__ == "__main__":
+    if FAST:
+        sys.argv.remove("--fast")
+    sys.exit(main_with(cases))
