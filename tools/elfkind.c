@@ -172,7 +172,6 @@ static const struct {
 	{ "libclang_rt.msan", ELF_KIND_SANITIZER },
 	{ "libclang_rt.tsan", ELF_KIND_SANITIZER },
 	{ "libgomp.so", ELF_KIND_INLINE_CALLS },
-	{ "liburing.so", ELF_KIND_INLINE_CALLS },
 };
 
 static bool check_library(const char *name, struct elf_report *report)

@@ -55,13 +55,22 @@ class Compiled:
                                text=True)
         if flags.returncode:
             raise Skip(f"Debian's package {self.package} is not installed")
-        program = os.path.join(scratch, f"crew_{self.name}")
-        sources = [os.path.join(HERE, f"crew_{self.name}.c"), os.path.join(HERE, "crew.c")]
-        compiler = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-pthread", "-o", program, *sources]
+        program = os.path.join(scratch, self.name)
+        compiler = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-pthread", "-o", program, *self.sources()]
         made = subprocess.run(compiler + shlex.split(flags.stdout), check=False, capture_output=True, text=True)
         if made.returncode or made.stderr:
             raise Failure(f"{self.name} does not compile: {made.stderr[-1000:]}")
         return [program]
+
+    def sources(self):
+        return [os.path.join(HERE, f"crew_{self.name}.c"), os.path.join(HERE, "crew.c")]
+
+
+class Rings(Compiled):
+    """A program on its own."""
+
+    def sources(self):
+        return [os.path.join(HERE, f"{self.name}.c")]
 
 
 # ---- the cases ----
@@ -114,6 +123,31 @@ class Crew(Case):
         return text, int(found.group(2))
 
 
+class Alone(Case):
+    """A program that needs no server and says by itself what is wrong; THREADS of it wait for one another's doings."""
+
+    def __init__(self, program, threads):
+        super().__init__(program.name)
+        self.program, self.threads = program, threads
+
+    def run(self, options):
+        scratch = tempfile.mkdtemp(prefix="alone-")
+        try:
+            command = self.program.command(scratch)
+            native = run(command, RUN_LIMIT)
+            if native.status != 0:
+                raise Skip(f"natively it ends with {native.status}: {native.stdout.decode(errors='replace')[:200]}")
+            if options.native_only:
+                return
+            for _ in range(options.repeat or 1):
+                result = run(command, RUN_LIMIT, None, options.green)
+                check_stats(result, self.threads)
+                if (result.status, result.stdout) != (0, native.stdout):
+                    raise Failure(f"green it ends with {result.status}", result, native.stdout)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
 PROGRAMS = (
     (Postgres, Python("psycopg2", "python3-psycopg2")),
     (Postgres, Compiled("libpq", "libpq", "libpq-dev")),
@@ -129,6 +163,7 @@ PROGRAMS = (
 
 def cases(_options):
     raise_descriptor_limit()
+    yield Alone(Rings("rings", "liburing", "liburing-dev"), 20)
     for service, program in PROGRAMS:
         yield Crew(service, program, 200, 1, PONDER_MS)
         if FAST:
