@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "events.h"
 #include "hub/descriptor.h"
 #include "parking.h"
 #include "shim.h"
@@ -283,6 +284,10 @@ static bool waiting_call(long number, const long a[6], long *result)
 	case SYS_clock_nanosleep:
 		*result = sys_result(-clock_nanosleep((clockid_t)a[0], (int)a[1], (const struct timespec *)a[2],
 						      (struct timespec *)a[3]));
+		return true;
+	case SYS_io_getevents:
+	case SYS_io_pgetevents:
+		*result = sys_result(aio_events(number, a));
 		return true;
 	case SYS_sched_yield:
 		*result = sched_yield();

@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "preload"))
 
 # pylint: disable=wrong-import-position
 from harness import Case, Failure, Skip, check_stats, main_with, raise_descriptor_limit, run  # noqa: E402
-from services import MariaDB, Postgres, RedisServer, TlsOrigin  # noqa: E402
+from services import demand, MariaDB, Postgres, RedisServer, TlsOrigin  # noqa: E402
 
 PYTHON = "/usr/bin/python3"
 FAST = "--fast" in sys.argv
@@ -50,14 +50,18 @@ class Compiled:
     def __init__(self, name, config, package):
         self.name, self.config, self.package = name, config, package
 
-    def command(self, scratch):
-        flags = subprocess.run(["pkg-config", "--cflags", "--libs", self.config], check=False, capture_output=True,
-                               text=True)
-        if flags.returncode:
+    def flags(self):
+        seen = subprocess.run(["pkg-config", "--cflags", "--libs", self.config], check=False, capture_output=True,
+                              text=True)
+        if seen.returncode:
             raise Skip(f"Debian's package {self.package} is not installed")
+        return shlex.split(seen.stdout)
+
+    def command(self, scratch):
+        flags = self.flags()
         program = os.path.join(scratch, self.name)
         compiler = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-pthread", "-o", program, *self.sources()]
-        made = subprocess.run(compiler + shlex.split(flags.stdout), check=False, capture_output=True, text=True)
+        made = subprocess.run(compiler + flags, check=False, capture_output=True, text=True)
         if made.returncode or made.stderr:
             raise Failure(f"{self.name} does not compile: {made.stderr[-1000:]}")
         return [program]
@@ -123,6 +127,14 @@ class Crew(Case):
         return text, int(found.group(2))
 
 
+class Libaio(Rings):
+    """Linked with the library alone, which has no file for pkg-config; others bring it with them."""
+
+    def flags(self):
+        demand("/usr/lib/*/libaio.so.1", self.package)
+        return ["-l:libaio.so.1"]
+
+
 class Alone(Case):
     """A program that needs no server and says by itself what is wrong; THREADS of it wait for one another's doings."""
 
@@ -164,6 +176,7 @@ PROGRAMS = (
 def cases(_options):
     raise_descriptor_limit()
     yield Alone(Rings("rings", "liburing", "liburing-dev"), 20)
+    yield Alone(Libaio("aio", None, "libaio1"), 8)
     for service, program in PROGRAMS:
         yield Crew(service, program, 200, 1, PONDER_MS)
         if FAST:
