@@ -174,19 +174,24 @@ static const struct {
 	{ "libgomp.so", ELF_KIND_INLINE_CALLS },
 };
 
+enum elf_kind elf_library_kind(const char *name)
+{
+	for (size_t i = 0; i < sizeof(misfit_libraries) / sizeof(misfit_libraries[0]); i++) {
+		if (starts_with(name, misfit_libraries[i].prefix))
+			return misfit_libraries[i].kind;
+	}
+	return ELF_KIND_FITS;
+}
+
 static bool check_library(const char *name, struct elf_report *report)
 {
-	const size_t count = sizeof(misfit_libraries) / sizeof(misfit_libraries[0]);
+	enum elf_kind kind = elf_library_kind(name);
 
-	for (size_t i = 0; i < count; i++) {
-		if (!starts_with(name, misfit_libraries[i].prefix))
-			continue;
-		if (misfit_libraries[i].kind == ELF_KIND_SANITIZER)
-			return misfit(report, ELF_KIND_SANITIZER,
-				      "built with a sanitizer (%.60s), which must be the first to catch library calls", name);
-		return misfit(report, ELF_KIND_INLINE_CALLS,
-			      "linked with %.60s, which makes system calls that cannot be caught", name);
-	}
+	if (kind == ELF_KIND_SANITIZER)
+		return misfit(report, kind,
+			      "built with a sanitizer (%.60s), which must be the first to catch library calls", name);
+	if (kind == ELF_KIND_INLINE_CALLS)
+		return misfit(report, kind, "linked with %.60s, which makes system calls that cannot be caught", name);
 	return false;
 }
 

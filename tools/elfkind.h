@@ -35,4 +35,7 @@ struct elf_report {
  */
 void elf_examine(int fd, struct elf_report *report);
 
+/* elf_library_kind - what the library NAME, such as "libgomp.so.1", makes of a program linked with it; FITS for most */
+enum elf_kind elf_library_kind(const char *name);
+
 #endif

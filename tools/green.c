@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "doctor.h"
 #include "run.h"
 
 /* A subcommand gets its own name as ARGV[0] and answers --help itself. */
@@ -13,6 +14,7 @@ static const struct subcommand {
 	const char *summary;
 } subcommands[] = {
 	{ "run", run_main, "run a program with green threads in place of kernel threads" },
+	{ "doctor", doctor_main, "tell beforehand what of a program can have green threads" },
 };
 
 static const struct subcommand *find(const char *name)

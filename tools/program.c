@@ -199,6 +199,7 @@ static void examine_binary(const char *path, int fd, struct program_verdict *ver
 	const char *secure = why_secure(path);
 	struct elf_report report = { .kind = ELF_KIND_UNKNOWN };
 
+	snprintf(verdict->binary, sizeof(verdict->binary), "%s", path);
 	if (secure != NULL) {
 		refuse(verdict, path, secure);
 		return;
@@ -274,6 +275,7 @@ void program_examine(const char *path, struct program_verdict *verdict)
 	verdict->carried = true;
 	verdict->culprit[0] = '\0';
 	verdict->reason[0] = '\0';
+	verdict->binary[0] = '\0';
 	follow(path, 0, verdict);
 	if (strcmp(verdict->culprit, path) == 0)
 		verdict->culprit[0] = '\0';

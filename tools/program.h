@@ -11,6 +11,7 @@ struct program_verdict {
 	bool carried;
 	char culprit[PATH_MAX];	/* when not carried: the interpreter at fault, or "" for the program itself */
 	char reason[160];	/* when not carried: a clause for "PROGRAM: REASON; ..." */
+	char binary[PATH_MAX];	/* the file that the kernel or env starts in the end; "" when no file could be read */
 };
 
 /*

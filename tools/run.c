@@ -193,8 +193,7 @@ static bool find_beside(char path[PATH_MAX])
 	return false;
 }
 
-/* Returns 0, or the status to exit with. */
-static int find_shim(char path[PATH_MAX])
+int run_find_shim(char path[PATH_MAX])
 {
 	if (!find_beside(path)) {
 		snprintf(path, PATH_MAX, "%s", GREEN_PKGLIBDIR "/" SHIM_NAME);
@@ -361,7 +360,7 @@ int run_main(int argc, char **argv)
 		return status;
 	status = check_environment(&options);
 	if (status == 0)
-		status = find_shim(shim);
+		status = run_find_shim(shim);
 	if (status != 0)
 		return status;
 	if (program_find(options.command[0], path) != 0) {

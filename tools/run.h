@@ -3,6 +3,8 @@
 #ifndef GREEN_TOOLS_RUN_H
 #define GREEN_TOOLS_RUN_H
 
+#include <limits.h>
+
 /* As env, nice and timeout have them, so that a command's own status stays recognisable. */
 enum {
 	EXIT_WRONG_USAGE = 2,
@@ -21,5 +23,8 @@ enum {
  * Returns: the status to exit with
  */
 int run_main(int argc, char **argv);
+
+/* run_find_shim - write the shim's PATH and return 0; or say what is wrong and return the status to exit with */
+int run_find_shim(char path[PATH_MAX]);
 
 #endif
