@@ -81,6 +81,26 @@ LOOKUP(int, res_send, (const unsigned char *question, int length, unsigned char 
        (question, length, answer, size))
 LOOKUP(int, res_nsend, (struct __res_state *state, const unsigned char *question, int length, unsigned char *answer, int size),
        (state, question, length, answer, size))
+/* What <resolv.h> made of these names before 2.34. */
+ALIAS(__res_query, res_query);
+ALIAS(__res_search, res_search);
+ALIAS(__res_nquery, res_nquery);
+ALIAS(__res_nsearch, res_nsearch);
+ALIAS(__res_querydomain, res_querydomain);
+ALIAS(__res_nquerydomain, res_nquerydomain);
+ALIAS(__res_send, res_send);
+ALIAS(__res_nsend, res_nsend);
+
+LOOKUP(struct hostent *, gethostent, (void), ())
+LOOKUP(int, gethostent_r, (struct hostent *entry, char *buffer, size_t size, struct hostent **found, int *error),
+       (entry, buffer, size, found, error))
+WALK(sethostent, (int open), (open))
+WALK(endhostent, (void), ())
+LOOKUP(struct netent *, getnetent, (void), ())
+LOOKUP(int, getnetent_r, (struct netent *entry, char *buffer, size_t size, struct netent **found, int *error),
+       (entry, buffer, size, found, error))
+WALK(setnetent, (int open), (open))
+WALK(endnetent, (void), ())
 LOOKUP(struct netent *, getnetbyname, (const char *name), (name))
 LOOKUP(struct netent *, getnetbyaddr, (uint32_t address, int family), (address, family))
 LOOKUP(int, getnetbyname_r,
@@ -129,6 +149,19 @@ LOOKUP(int, getnetgrent, (char **host, char **user, char **domain), (host, user,
 LOOKUP(int, getnetgrent_r, (char **host, char **user, char **domain, char *buffer, size_t size),
        (host, user, domain, buffer, size))
 WALK(endnetgrent, (void), ())
+
+/* Who is logged in: a file that is locked for a moment, and a user to look up. */
+LOOKUP(char *, getlogin, (void), ())
+LOOKUP(int, getlogin_r, (char *name, size_t size), (name, size))
+
+extern void __chk_fail(void) __attribute__((noreturn));
+
+WRAPPER int __getlogin_r_chk(char *name, size_t size, size_t room)
+{
+	if (size > room)
+		__chk_fail();
+	return getlogin_r(name, size);
+}
 
 /* --- services and protocols --- */
 

@@ -62,6 +62,18 @@ AWAY_CALL(int, fsetpos64, (FILE *file, const fpos64_t *position), (file, positio
 
 ALIAS(fseeko, fseeko64);
 
+/* The same type where long has 64 bits, though not by name. */
+WRAPPER int fgetpos(FILE *file, fpos_t *position)
+{
+	_Static_assert(sizeof(*position) == sizeof(fpos64_t), "positions of one size");
+	return fgetpos64(file, (fpos64_t *)position);
+}
+
+WRAPPER int fsetpos(FILE *file, const fpos_t *position)
+{
+	return fsetpos64(file, (const fpos64_t *)position);
+}
+
 WRAPPER void rewind(FILE *file)
 {
 	STREAM_AWAY(file, (real(rewind)(file), 0));

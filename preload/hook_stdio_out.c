@@ -368,26 +368,6 @@ WRAPPER int __wprintf_chk(int flag, const wchar_t *format, ...)
 	return WITH_ARGUMENTS(format, __vfwprintf_chk(stdout, flag, format, arguments));
 }
 
-WRAPPER void vwarn(const char *format, va_list arguments)
-{
-	STREAM_AWAY(stderr, (real(vwarn)(format, arguments), 0));
-}
-
-WRAPPER void vwarnx(const char *format, va_list arguments)
-{
-	STREAM_AWAY(stderr, (real(vwarnx)(format, arguments), 0));
-}
-
-WRAPPER void warn(const char *format, ...)
-{
-	WITH_ARGUMENTS(format, (vwarn(format, arguments), 0));
-}
-
-WRAPPER void warnx(const char *format, ...)
-{
-	WITH_ARGUMENTS(format, (vwarnx(format, arguments), 0));
-}
-
 /* --- flushing; of everything means every stream's lock, and one may be held by a thread that waits for input --- */
 
 static int flush(FILE *file)

@@ -5,7 +5,6 @@
 
 #include <aio.h>
 #include <dlfcn.h>
-#include <err.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <link.h>

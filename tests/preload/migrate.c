@@ -464,6 +464,31 @@ static void *sync_all(void *unused)
 	return NULL;
 }
 
+/* A place in a stream, of which another thread has the lock. */
+static void *find_place(void *stream)
+{
+	fpos_t place;
+
+	must(fgetpos(stream, &place) == 0, "fgetpos");
+	must(fsetpos(stream, &place) == 0, "fsetpos");
+	return NULL;
+}
+
+static void places(void)
+{
+	FILE *file = tmpfile();
+	pthread_t thread;
+
+	must(file != NULL, "tmpfile");
+	flockfile(file);
+	thread = spawn(find_place, file);
+	pause_ms(20);
+	say("the stream is locked");
+	funlockfile(file);
+	join(thread);
+	fclose(file);
+}
+
 static void disks(void)
 {
 	join(spawn(sync_all, NULL));
@@ -497,6 +522,15 @@ static void *walk_others(void *unused)
 	for (group = getgrent(); group; group = getgrent())
 		count++;
 	endgrent();
+	sethostent(0);
+	while (gethostent())
+		count++;
+	endhostent();
+	setnetent(0);
+	while (getnetent())
+		count++;
+	endnetent();
+	say("login: %s", getlogin() ? "somebody" : "nobody");
 	say("services: %s", error_name(getservbyname_r("smtp", "tcp", &service, buffer, sizeof(buffer), &found)));
 	say("protocols: %s", error_name(getprotobynumber_r(6, &protocol, buffer, sizeof(buffer), &also)));
 	say("no such net group: %s", outcome(innetgr("nobody's", NULL, NULL, NULL)));
@@ -984,6 +1018,7 @@ static const struct plain_case cases[] = {
 	{ "ids_change_meanwhile", ids_change_meanwhile, 1 },
 	{ "fork_meanwhile", fork_meanwhile, 1 },
 	{ "disks", disks, 1 },
+	{ "places", places, 1 },
 	{ "walks", walks, 2 },
 	{ "exit_meanwhile", exit_meanwhile, 1 },
 	{ NULL, NULL, 0 },
