@@ -133,6 +133,10 @@ $cc -shared -fPIC inner.c -o inner.so
 program by_path 'extern int inner(void); int main(void) { return inner(); }' ./inner.so
 doctor ./by_path
 expect "a library that is needed by its path" 0 '^  libraries     1 besides'
+mkdir origin && program origin/program 'extern int help(void); int main(void) { return help(); }' ./libhelp.so '-Wl,-rpath,$ORIGIN'
+cp libhelp.so origin && ln -s origin/program link
+doctor ./link
+expect "a library beside the file that a link leads to" 0 '^  libraries     1 besides'
 mv libhelp.so elsewhere.so
 doctor ./linked
 expect "a library that is not there" 3 '^  missing       libhelp\.so is not found'

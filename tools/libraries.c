@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <link.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -92,12 +93,14 @@ static void read_all(int fd, void (*function)(void *context, const char *name, c
 
 int libraries_each(const char *program, void (*function)(void *context, const char *name, const char *path), void *context)
 {
+	char real[PATH_MAX];
 	int fds[2];
 	pid_t pid;
 
-	if (pipe2(fds, O_CLOEXEC) != 0)
+	/* $ORIGIN is where the file itself is, not a link to it. */
+	if (realpath(program, real) == NULL || pipe2(fds, O_CLOEXEC) != 0)
 		return -1;
-	errno = start(program, fds[1], &pid);
+	errno = start(real, fds[1], &pid);
 	close(fds[1]);
 	if (errno != 0) {
 		close(fds[0]);
