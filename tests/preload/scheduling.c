@@ -107,6 +107,7 @@ static void of_another(void)
 	say("main's own: %d", sched_getscheduler(0));
 	sem_post(&go);
 	join(thread);
+	pause_ms(50); /* the kernel lets go of the id a little later */
 	say("a thread that has ended: %s", outcome(sched_setscheduler(other, SCHED_OTHER, &parameters)));
 }
 
