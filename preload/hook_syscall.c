@@ -372,6 +372,49 @@ static long other_call(long number, const long a[6])
 	return result;
 }
 
+static bool makes_descriptor(long number)
+{
+	switch (number) {
+	case SYS_socket:
+	case SYS_dup:
+	case SYS_dup2:
+	case SYS_dup3:
+	case SYS_openat:
+	case SYS_pidfd_open:
+	case SYS_pidfd_getfd:
+	case SYS_memfd_create:
+	case SYS_eventfd2:
+	case SYS_epoll_create1:
+	case SYS_timerfd_create:
+	case SYS_inotify_init1:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool asks_scheduler(long number)
+{
+	switch (number) {
+	case SYS_sched_setscheduler:
+	case SYS_sched_getscheduler:
+	case SYS_sched_setparam:
+	case SYS_sched_getparam:
+	case SYS_sched_setattr:
+	case SYS_sched_getattr:
+	case SYS_sched_setaffinity:
+	case SYS_sched_getaffinity:
+	case SYS_sched_rr_get_interval:
+	case SYS_setpriority:
+	case SYS_getpriority:
+	case SYS_ioprio_set:
+	case SYS_ioprio_get:
+		return true;
+	default:
+		return false;
+	}
+}
+
 WRAPPER long syscall(long number, ...)
 {
 	va_list arguments;
@@ -407,36 +450,10 @@ WRAPPER long syscall(long number, ...)
 		return kill((pid_t)a[0], (int)a[1]);
 	case SYS_close:
 		return close((int)a[0]);
-	case SYS_socket:
-	case SYS_dup:
-	case SYS_dup2:
-	case SYS_dup3:
-	case SYS_openat:
-	case SYS_pidfd_open:
-	case SYS_pidfd_getfd:
-	case SYS_memfd_create:
-	case SYS_eventfd2:
-	case SYS_epoll_create1:
-	case SYS_timerfd_create:
-	case SYS_inotify_init1:
-		return descriptor_made_by(sys_call(number, a[0], a[1], a[2], a[3], a[4], a[5]));
-	case SYS_sched_setscheduler:
-	case SYS_sched_getscheduler:
-	case SYS_sched_setparam:
-	case SYS_sched_getparam:
-	case SYS_sched_setattr:
-	case SYS_sched_getattr:
-	case SYS_sched_setaffinity:
-	case SYS_sched_getaffinity:
-	case SYS_sched_rr_get_interval:
-	case SYS_setpriority:
-	case SYS_getpriority:
-	case SYS_ioprio_set:
-	case SYS_ioprio_get:
-		return sys_result(scheduling_call(number, a));
 	case SYS_close_range:
 		return close_range((unsigned)a[0], (unsigned)a[1], (int)a[2]);
-	default:
-		return other_call(number, a);
 	}
+	if (makes_descriptor(number))
+		return descriptor_made_by(sys_call(number, a[0], a[1], a[2], a[3], a[4], a[5]));
+	return asks_scheduler(number) ? sys_result(scheduling_call(number, a)) : other_call(number, a);
 }
