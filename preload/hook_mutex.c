@@ -85,10 +85,16 @@ static int mutex_lock_until(pthread_mutex_t *mutex, int64_t deadline)
 	return mutex_is_own(mutex) ? EDEADLK : parking_lock(&call);
 }
 
+/* Locked by libc it is owned by the id of the caller's block: on the first thread's block that is the carrier's name. */
+static bool robust_kept(const pthread_mutex_t *mutex)
+{
+	return robust_shared(mutex) && thread_self()->block != shim.native_tp;
+}
+
 /* True where nobody is there to run meanwhile, unless the lock is kept here from its first owner on. */
 static bool mutex_is_libcs(const pthread_mutex_t *mutex)
 {
-	return !shim_hub() && !ceiling_kept(mutex);
+	return !shim_hub() && !ceiling_kept(mutex) && !robust_kept(mutex);
 }
 
 /* For a thread that is not green. */

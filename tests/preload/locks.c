@@ -243,6 +243,24 @@ static void robust_among_threads(void)
 	say("not recoverable: %s", error_name(pthread_mutex_lock(lock)));
 }
 
+/* The first thread is gone, so that nobody else could wait for the lock. */
+static void *lock_alone(void *lock)
+{
+	pause_ms(20);
+	say("lock: %s", error_name(pthread_mutex_lock(lock)));
+	say("unlock: %s", error_name(pthread_mutex_unlock(lock)));
+	say("lock: %s", error_name(pthread_mutex_lock(lock)));
+	join(spawn(try_and_unlock, lock));
+	say("unlock: %s", error_name(pthread_mutex_unlock(lock)));
+	exit(0);
+}
+
+static void robust_alone(void)
+{
+	spawn(lock_alone, shared_robust(PTHREAD_MUTEX_NORMAL));
+	pthread_exit(NULL);
+}
+
 static void robust_kinds(void)
 {
 	pthread_mutex_t *lock = shared_robust(PTHREAD_MUTEX_ERRORCHECK);
@@ -645,6 +663,7 @@ int main(int argc, char **argv)
 		{ "robust_killed_process", robust_killed_process, 1 },
 		{ "robust_among_threads", robust_among_threads, 7 },
 		{ "robust_kinds", robust_kinds, 4 },
+		{ "robust_alone", robust_alone, 2 },
 		{ "conditions", conditions, 10 },
 		{ "timed_conditions", timed_conditions, 1 },
 		{ "timed_and_signalled", timed_and_signalled, 1 },
