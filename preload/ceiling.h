@@ -18,7 +18,7 @@ static inline bool ceiling_kept(const pthread_mutex_t *mutex)
 {
 	int kind = mutex->__data.__kind;
 
-	return unlikely(kind & CEILING_KIND) && kind > 0 && shim_greenlet() && thread_self()->block;
+	return unlikely(kind & CEILING_KIND) && kind > 0 && thread_is_green();
 }
 
 /* ceiling_trylock, ceiling_unlock - as libc's calls; wakes nobody who is parked */

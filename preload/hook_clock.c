@@ -67,13 +67,7 @@ static struct thread *owner_of(clockid_t clock)
 		return thread_self();
 	if (clock >= 0 || (clock & ((1 << CLOCK_BITS) - 1)) != CLOCK_OF_THREAD)
 		return NULL;
-	list_for_each(node, &threads.all) {
-		struct thread *thread = container_of(node, struct thread, link);
-
-		if (thread->tid == ~(clock >> CLOCK_BITS))
-			return thread;
-	}
-	return NULL;
+	return thread_with_id(~(clock >> CLOCK_BITS));
 }
 
 /* The others are asked for often: nothing is to be left on the stack for them (preempt.c). */

@@ -12,7 +12,7 @@ extern void __chk_fail(void) __attribute__((noreturn));
 #define WITH_MASK(mask, cooperative, plain) \
 	do { \
 		long masked_result; \
-		if (!mask || !shim_greenlet() || !thread_self()->block) \
+		if (!mask || !thread_is_green()) \
 			return shim_hub() ? (int)sys_result(cooperative) : plain; \
 		signals_lend_mask(mask_word(mask), !shim_hub()); \
 		if (!thread_self()->mask_lent) \

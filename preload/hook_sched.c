@@ -103,23 +103,15 @@ static long *id_in(long number, long a[6])
 	}
 }
 
-static struct thread *thread_with(pid_t id)
+static struct thread *thread_named(pid_t id)
 {
-	if (id == 0)
-		return thread_self();
-	list_for_each(node, &threads.all) {
-		struct thread *thread = container_of(node, struct thread, link);
-
-		if (thread->tid == id)
-			return thread;
-	}
-	return NULL;
+	return id ? thread_with_id(id) : thread_self();
 }
 
 long scheduling_call(long number, long a[6])
 {
 	long *id = id_in(number, a);
-	struct thread *thread = id && shim_greenlet() ? thread_with((pid_t)*id) : NULL;
+	struct thread *thread = id && shim_greenlet() ? thread_named((pid_t)*id) : NULL;
 
 	if (thread) {
 		*id = 0;

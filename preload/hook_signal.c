@@ -4,17 +4,7 @@
 #include <sys/syscall.h>
 
 #include "hub/task.h"
-#include "signals.h"
-
-#ifndef SS_AUTODISARM
-#define SS_AUTODISARM ((int)(1U << 31))
-#endif
-
-/* True once the caller's signals are ours to keep. */
-static bool mine(void)
-{
-	return shim_greenlet() && thread_self()->block;
-}
+#include "sigparts.h"
 
 WRAPPER int sigaction(int number, const struct sigaction *action, struct sigaction *old)
 {
@@ -78,14 +68,6 @@ WRAPPER int siginterrupt(int number, int interrupt)
 
 /* --- masks --- */
 
-static uint64_t word_of(const sigset_t *set)
-{
-	uint64_t word;
-
-	memcpy(&word, set, sizeof(word));
-	return word;
-}
-
 static int change_mask(int how, const uint64_t *change, uint64_t *old)
 {
 	uint64_t before = thread_self()->mask;
@@ -99,18 +81,15 @@ static int change_mask(int how, const uint64_t *change, uint64_t *old)
 	return 0;
 }
 
-/* libc keeps its own two signals out of every mask, and the kernel the two that cannot be blocked. */
-#define NEVER_BLOCKED (signal_bit(32) | signal_bit(33) | signal_bit(SIGKILL) | signal_bit(SIGSTOP))
-
 WRAPPER int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
 {
 	uint64_t change, before;
 	int error;
 
-	if (!mine())
+	if (!thread_is_green())
 		return real(pthread_sigmask)(how, set, old);
 	if (set)
-		change = word_of(set) & ~NEVER_BLOCKED;
+		change = mask_of(set) & ~UNBLOCKABLE;
 	error = change_mask(how, set ? &change : NULL, &before);
 	if (!error && old) {
 		/* As the kernel does it, only the first word is written. */
@@ -135,7 +114,7 @@ static int change_int(int how, int mask)
 	memcpy(&set, &(uint64_t){ (unsigned)mask }, sizeof(uint64_t));
 	sigemptyset(&old);
 	pthread_sigmask(how, &set, &old);
-	return (int)word_of(&old);
+	return (int)mask_of(&old);
 }
 
 WRAPPER int sigblock(int mask)
@@ -230,7 +209,7 @@ static int set_stack(struct thread *self, const stack_t *stack, stack_t *old)
 
 WRAPPER int sigaltstack(const stack_t *stack, stack_t *old)
 {
-	return mine() ? (int)sys_result(set_stack(thread_self(), stack, old)) : real(sigaltstack)(stack, old);
+	return thread_is_green() ? (int)sys_result(set_stack(thread_self(), stack, old)) : real(sigaltstack)(stack, old);
 }
 
 /* --- sending --- */
@@ -290,17 +269,6 @@ WRAPPER int pthread_sigqueue(pthread_t id, int number, const union sigval value)
 	return send_to(thread, &info);
 }
 
-struct thread *thread_with_id(pid_t tid)
-{
-	list_for_each(node, &threads.all) {
-		struct thread *thread = container_of(node, struct thread, link);
-
-		if (thread->tid == tid)
-			return thread;
-	}
-	return NULL;
-}
-
 bool signals_send_id(pid_t process, pid_t tid, int number, const siginfo_t *given, long *result)
 {
 	struct thread *thread = shim_greenlet() ? thread_with_id(tid) : NULL;
@@ -337,7 +305,7 @@ WRAPPER int raise(int number)
 {
 	siginfo_t info;
 
-	if (!mine())
+	if (!thread_is_green())
 		return (int)sys_result(sys_call(SYS_tgkill, sys_call(SYS_getpid), sys_call(SYS_gettid), number));
 	if (number < 0 || number > SIGNALS || libc_internal(number))
 		return (int)sys_result(-EINVAL);
@@ -352,7 +320,7 @@ WRAPPER int kill(pid_t process, int number)
 {
 	siginfo_t info;
 
-	if (!mine())
+	if (!thread_is_green())
 		return (int)sys_result(sys_call(SYS_kill, process, number));
 	if (process > 0 && process != threads.main->tid && thread_with_id(process))
 		process = threads.main->tid;
@@ -365,7 +333,7 @@ WRAPPER int kill(pid_t process, int number)
 /* libc unblocks the signal and raises it, both inside itself. */
 WRAPPER void abort(void)
 {
-	if (mine())
+	if (thread_is_green())
 		signals_set_mask(thread_self()->mask & ~signal_bit(SIGABRT));
 	real(abort)();
 	__builtin_unreachable();
@@ -384,7 +352,7 @@ static int suspend(const sigset_t *set)
 {
 	CLEANUP(return_mask) int lent = 1;
 
-	signals_lend_mask(word_of(set) & ~NEVER_BLOCKED, !shim_hub());
+	signals_lend_mask(mask_of(set) & ~UNBLOCKABLE, !shim_hub());
 	while (thread_self()->mask_lent) {
 		if (!shim_hub())
 			real(sigsuspend)(set);
@@ -397,7 +365,7 @@ static int suspend(const sigset_t *set)
 WRAPPER int sigsuspend(const sigset_t *set)
 {
 	shim_cancellation_point();
-	return mine() ? suspend(set) : real(sigsuspend)(set);
+	return thread_is_green() ? suspend(set) : real(sigsuspend)(set);
 }
 
 ALIAS(__sigsuspend, sigsuspend);
@@ -405,7 +373,7 @@ ALIAS(__sigsuspend, sigsuspend);
 WRAPPER int pause(void)
 {
 	shim_cancellation_point();
-	if (!shim_hub() || !mine())
+	if (!shim_hub() || !thread_is_green())
 		return real(pause)();
 	while (green__sleep(shim.hub, CLOCK_NEVER, WAIT_INTERRUPTIBLE) != -EINTR || shim_interrupted(false, true))
 		;
@@ -445,12 +413,12 @@ WRAPPER int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct time
 	siginfo_t found;
 	long number;
 
-	if (!mine())
+	if (!thread_is_green())
 		return real(sigtimedwait)(set, info, timeout);
 	if (timeout && !clock_valid(timeout))
 		return (int)sys_result(-EINVAL);
 	shim_cancellation_point();
-	number = signals_wait(word_of(set), &found, timeout ? clock_after(clock_from_timespec(timeout)) : CLOCK_NEVER);
+	number = signals_wait(mask_of(set), &found, timeout ? clock_after(clock_from_timespec(timeout)) : CLOCK_NEVER);
 	if (number > 0 && info) {
 		*info = found;
 		/* As libc has it: for the receiver, raise and kill are the same. */
@@ -487,7 +455,7 @@ WRAPPER int sigpending(sigset_t *set)
 {
 	uint64_t pending = 0;
 
-	if (!mine())
+	if (!thread_is_green())
 		return (int)sys_result(sys_call(SYS_rt_sigpending, set, sizeof(pending)));
 	pending = signals_pending();
 	memcpy(set, &pending, sizeof(pending));

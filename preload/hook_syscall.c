@@ -211,25 +211,25 @@ static long raw_sigaction(int number, const struct kernel_action *given, struct 
 /* The kernel's forms of calls that are ours to answer; its signal sets are one word long. */
 static long signal_call(long number, long a[6])
 {
-	bool mine = shim_greenlet() && thread_self()->block;
+	bool green = thread_is_green();
 	long result;
 
-	if (mine && number == SYS_tkill && signals_send_id(-1, (pid_t)a[0], (int)a[1], NULL, &result))
+	if (green && number == SYS_tkill && signals_send_id(-1, (pid_t)a[0], (int)a[1], NULL, &result))
 		return result;
-	if (mine && number == SYS_rt_tgsigqueueinfo &&
+	if (green && number == SYS_rt_tgsigqueueinfo &&
 	    signals_send_id((pid_t)a[0], (pid_t)a[1], (int)a[2], (const siginfo_t *)a[3], &result))
 		return result;
-	if (mine && number == SYS_rt_sigaction && a[3] == 8)
+	if (green && number == SYS_rt_sigaction && a[3] == 8)
 		return raw_sigaction((int)a[0], (const struct kernel_action *)a[1], (struct kernel_action *)a[2]);
-	if (mine && number == SYS_rt_sigprocmask && a[3] == 8)
+	if (green && number == SYS_rt_sigprocmask && a[3] == 8)
 		return -pthread_sigmask((int)a[0], (const sigset_t *)a[1], (sigset_t *)a[2]);
-	if (mine && number == SYS_rt_sigpending && a[1] == 8)
+	if (green && number == SYS_rt_sigpending && a[1] == 8)
 		return sigpending((sigset_t *)a[0]) ? -errno : 0;
-	if (mine && number == SYS_rt_sigsuspend && a[1] == 8)
+	if (green && number == SYS_rt_sigsuspend && a[1] == 8)
 		return sigsuspend((const sigset_t *)a[0]) ? -errno : 0;
-	if (mine && number == SYS_sigaltstack)
+	if (green && number == SYS_sigaltstack)
 		return sigaltstack((const stack_t *)a[0], (stack_t *)a[1]) ? -errno : 0;
-	if (mine && number == SYS_rt_sigtimedwait && a[3] == 8) {
+	if (green && number == SYS_rt_sigtimedwait && a[3] == 8) {
 		result = sigtimedwait((const sigset_t *)a[0], (siginfo_t *)a[1], (const struct timespec *)a[2]);
 		return result < 0 ? -errno : result;
 	}

@@ -111,6 +111,17 @@ pid_t thread_tid_next(void)
 	return threads.last_tid;
 }
 
+struct thread *thread_with_id(pid_t tid)
+{
+	list_for_each(node, &threads.all) {
+		struct thread *thread = container_of(node, struct thread, link);
+
+		if (thread->tid == tid)
+			return thread;
+	}
+	return NULL;
+}
+
 /* --- the life of a thread --- */
 
 /* The block is free for another thread; who still calls with its id hears that there is none. */
@@ -580,15 +591,17 @@ WRAPPER int pthread_getattr_np(pthread_t id, pthread_attr_t *attributes)
 	if (!thread || thread->initial)
 		return real(pthread_getattr_np)(id, attributes);
 	error = pthread_attr_init(attributes);
-	if (!error && pthread_getaffinity_np(id, sizeof(set), &set) == 0)
-		error = pthread_attr_setaffinity_np(attributes, sizeof(set), &set);
 	if (error)
 		return error;
+	if (pthread_getaffinity_np(id, sizeof(set), &set) == 0)
+		error = pthread_attr_setaffinity_np(attributes, sizeof(set), &set);
+	if (error) {
+		pthread_attr_destroy(attributes);
+		return error;
+	}
 	pthread_attr_setstack(attributes, thread->stack_low, thread->stack_size);
 	pthread_attr_setguardsize(attributes, thread->guard_size);
 	pthread_attr_setdetachstate(attributes, thread->detached ? PTHREAD_CREATE_DETACHED : PTHREAD_CREATE_JOINABLE);
-	if (pthread_getaffinity_np(id, sizeof(set), &set) == 0)
-		pthread_attr_setaffinity_np(attributes, sizeof(set), &set);
 	return 0;
 }
 

@@ -9,9 +9,6 @@
 #include "switch/thread_pointer.h"
 #include "tls.h"
 
-/* libc's own two signals, which every kernel thread must take. */
-#define LIBC_SIGNALS (UINT64_C(3) << 31)
-
 enum { SIGNAL_CANCEL = 32, SIGNAL_SETXID = 33 };
 
 /* Guards struct thread.helper while somebody signals it. */
@@ -159,17 +156,16 @@ struct kernel_action {
 	uint64_t mask;
 };
 
-bool migrate_birth(void)
+void migrate_birth(void)
 {
 	struct kernel_action action;
 
 	shim.hub->flow->spare_block = tls_take(thread_tid_next(), NULL, 0);
 	if (!shim.hub->flow->spare_block)
-		return false;
+		return;
 	if (sys_call(SYS_rt_sigaction, SIGNAL_SETXID, NULL, &action, sizeof(action.mask)) || (uintptr_t)action.handler <= 1)
-		return true;
+		return;
 	libc_setxid = action.handler;
 	action.handler = on_setxid;
 	sys_call(SYS_rt_sigaction, SIGNAL_SETXID, &action, NULL, sizeof(action.mask));
-	return true;
 }

@@ -20,7 +20,7 @@ struct migration {
 };
 
 /* migrate_birth - a block for the hub to stand on while the main thread is away, and the handler of libc's own signal */
-bool migrate_birth(void);
+void migrate_birth(void);
 
 /* migrate_enter - true: the caller is on a helper now; false: it stays, for it is foreign, alone or there is no helper */
 bool migrate_enter(struct migration *migration);

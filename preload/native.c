@@ -6,7 +6,7 @@
 
 GREEN_NOINLINE void native_enter(struct native_scope *scope)
 {
-	uint64_t all = ~(UINT64_C(3) << 31);
+	uint64_t all = ~LIBC_SIGNALS;
 
 	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, &scope->mask, sizeof(all));
 	scope->block = thread_pointer_read();

@@ -18,7 +18,7 @@ enum { ROBUST_KIND = 16 | 128 }; /* the bits of libc's object for robust and sha
 /* robust_shared - true if MUTEX is one of those, and the caller green */
 static inline bool robust_shared(const pthread_mutex_t *mutex)
 {
-	return unlikely((mutex->__data.__kind & ROBUST_KIND) == ROBUST_KIND) && shim_greenlet() && thread_self()->block;
+	return unlikely((mutex->__data.__kind & ROBUST_KIND) == ROBUST_KIND) && thread_is_green();
 }
 
 /* robust_trylock, robust_unlock, robust_consistent - as libc's calls, for robust_shared locks; wakes nobody */

@@ -23,8 +23,6 @@
 #include "thread.h"
 #include "tls.h"
 
-/* libc's own two signals, which every kernel thread must take. */
-#define LIBC_SIGNALS (UINT64_C(3) << 31)
 
 #define OWN_NAME "libgreen-preload.so"
 #define STATS_MAGIC UINT64_C(0x3153544154534e47)

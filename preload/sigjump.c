@@ -17,11 +17,6 @@
 
 #define NOTED UINT64_C(0x6a756d706d61736b)
 
-static bool mine(void)
-{
-	return shim_greenlet() && thread_self()->block;
-}
-
 /* --- sigsetjmp and siglongjmp --- */
 
 static uint64_t seal_of(const struct __jmp_buf_tag *buffer)
@@ -34,7 +29,7 @@ __attribute__((visibility("hidden"))) void *jump_note(struct __jmp_buf_tag *buff
 {
 	uint64_t note[2] = { 0, 0 };
 
-	if (with_mask && mine()) {
+	if (with_mask && thread_is_green()) {
 		note[0] = thread_self()->mask;
 		note[1] = seal_of(buffer);
 	}
@@ -59,7 +54,7 @@ static void jump_begins(struct __jmp_buf_tag *buffer)
 	uint64_t saved[3];
 
 	migrate_return_before(stack_of(buffer));
-	if (!mine())
+	if (!thread_is_green())
 		return;
 	signals_jumped();
 	if (!buffer->__mask_was_saved)
@@ -84,7 +79,7 @@ ALIAS(_longjmp, siglongjmp);
 WRAPPER void __longjmp_chk(struct __jmp_buf_tag *buffer, int value)
 {
 	jump_begins(buffer);
-	if (mine() && signals_on_alternate(thread_self()))
+	if (thread_is_green() && signals_on_alternate(thread_self()))
 		real(siglongjmp)(buffer, value);
 	real(__longjmp_chk)(buffer, value);
 	__builtin_unreachable();
@@ -95,7 +90,7 @@ WRAPPER void __longjmp_chk(struct __jmp_buf_tag *buffer, int value)
 /* The runtime may itself be built upon libc's contexts. */
 static bool ours(void)
 {
-	return mine() && green__current->flow->critical == 0;
+	return thread_is_green() && green__current->flow->critical == 0;
 }
 
 __attribute__((visibility("hidden"))) void *context_get(ucontext_t *context)

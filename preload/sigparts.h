@@ -16,7 +16,7 @@
 	(signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGFPE) | signal_bit(SIGILL) | signal_bit(SIGTRAP) | signal_bit(SIGSYS))
 
 /* No mask holds these: two that cannot be blocked, and libc's own two. */
-#define UNBLOCKABLE (signal_bit(SIGKILL) | signal_bit(SIGSTOP) | signal_bit(32) | signal_bit(33))
+#define UNBLOCKABLE (signal_bit(SIGKILL) | signal_bit(SIGSTOP) | LIBC_SIGNALS)
 
 static inline uint64_t mask_of(const sigset_t *set)
 {

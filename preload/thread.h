@@ -71,6 +71,12 @@ static inline struct thread *thread_self(void)
 	return &green__thread;
 }
 
+/* thread_is_green - true of a green pthread that is not away on a helper */
+static inline bool thread_is_green(void)
+{
+	return shim_greenlet() && thread_self()->block;
+}
+
 /* thread_of_block - the descriptor on another block */
 struct thread *thread_of_block(uintptr_t block);
 

@@ -12,7 +12,11 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/syscall.h>
+
+/* Signals 32 and 33, which libc keeps for itself, must reach every kernel thread: a change of user ids waits for the answer. */
+#define LIBC_SIGNALS (UINT64_C(3) << 31)
 
 #if defined(__x86_64__)
 static inline long sys_call6(long number, long a, long b, long c, long d, long e, long f)

@@ -78,12 +78,9 @@ static void *worker_main(void *unused)
 	return NULL;
 }
 
-/* libc's own two signals, 32 and 33, must reach every thread: a change of user ids waits for the answer. */
-#define ALL_BUT_LIBC_SIGNALS (~(UINT64_C(3) << 31))
-
 int green__helper_create(void *(*function)(void *), void *arg)
 {
-	uint64_t all = ALL_BUT_LIBC_SIGNALS, old;
+	uint64_t all = ~LIBC_SIGNALS, old;
 	int error;
 
 	if (green__fault_injected())
