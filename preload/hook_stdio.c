@@ -7,6 +7,7 @@
 #include <stdio_ext.h>
 #include <wchar.h>
 
+#include "detour.h"
 #include "parking.h"
 #include "stream.h"
 
@@ -91,7 +92,7 @@ WRAPPER void flockfile(FILE *file)
 	/* libc unlocks inside itself for a thread that is away. */
 	struct lock_call call = { .object = file, .attempt = file_attempt, .busy = EBUSY, .deadline = CLOCK_NEVER, .shared = true };
 
-	if (!shim_hub())
+	if (!shim_hub() || detoured)
 		real(flockfile)(file);
 	else if (file_attempt(file))
 		parking_lock(&call);

@@ -9,6 +9,8 @@ GREEN_NOINLINE void native_enter(struct native_scope *scope)
 	uint64_t all = ~LIBC_SIGNALS;
 
 	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, &scope->mask, sizeof(all));
+	/* libc's locks must not park anybody here, who would look like the block's owner. */
+	shim.pinned++;
 	scope->block = thread_pointer_read();
 	thread_pointer_write(shim.native_tp);
 }
@@ -16,6 +18,7 @@ GREEN_NOINLINE void native_enter(struct native_scope *scope)
 GREEN_NOINLINE void native_leave(struct native_scope *scope)
 {
 	thread_pointer_write(scope->block);
+	shim.pinned--;
 	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &scope->mask, NULL, sizeof(scope->mask));
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/duration.h"
 #include "base/size.h"
+#include "detour.h"
 #include "hub/task.h"
 #include "hub/worker.h"
 #include "migrate.h"
@@ -22,7 +23,6 @@
 #include "switch/thread_pointer.h"
 #include "thread.h"
 #include "tls.h"
-
 
 #define OWN_NAME "libgreen-preload.so"
 #define STATS_MAGIC UINT64_C(0x3153544154534e47)
@@ -112,6 +112,7 @@ void shim_stats_after_fork(void)
 	memset(&private_stats, 0, sizeof(private_stats));
 	shim.stats = &private_stats;
 	open_stats();
+	shim.stats->detoured = detoured;
 }
 
 /* Keep of LD_PRELOAD what is not ours.  In place: the environment is not libc's to replace yet. */
@@ -135,6 +136,10 @@ static void strip_preload(char *value)
 	*end = '\0';
 }
 
+static const char *const own_names[] = {
+	"GREEN_STACK", "GREEN_TIMESLICE", "GREEN_CHILDREN", "GREEN_VERBOSE", "GREEN_STATS", "GREEN_DETOUR",
+};
+
 /* Children run natively: nothing of ours stays in the environment. */
 static void leave_children_alone(void)
 {
@@ -144,11 +149,8 @@ static void leave_children_alone(void)
 		strip_preload(preload);
 	if (preload && !*preload)
 		unsetenv("LD_PRELOAD");
-	unsetenv("GREEN_STACK");
-	unsetenv("GREEN_TIMESLICE");
-	unsetenv("GREEN_CHILDREN");
-	unsetenv("GREEN_VERBOSE");
-	unsetenv("GREEN_STATS");
+	for (size_t i = 0; i < ARRAY_LENGTH(own_names); i++)
+		unsetenv(own_names[i]);
 }
 
 /* Runs before libc's own constructors, so that libc does not know the environment yet. */
@@ -164,6 +166,8 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	read_timeslice();
 	open_stats();
 	process_watch_forks();
+	if (read_switch("GREEN_DETOUR", false) && detour_install())
+		shim.stats->detoured = 1;
 	if (!read_switch("GREEN_CHILDREN", true))
 		leave_children_alone();
 	if (shim.verbose)

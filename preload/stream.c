@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "detour.h"
 #include "hub/descriptor.h"
 #include "net/io.h"
 
@@ -25,7 +26,7 @@ enum { SMALL_BUFFER = 128 };
 
 bool stream_may_wait(FILE *file)
 {
-	int fd = file ? fileno_unlocked(file) : -1;
+	int fd = file && !detoured ? fileno_unlocked(file) : -1;
 	int kind = fd < 0 ? DESCRIPTOR_FILE : green__descriptor_kind(fd);
 
 	return kind > 0 && kind != DESCRIPTOR_FILE && !green__descriptor_nonblocking(fd);
@@ -46,7 +47,7 @@ void stream_unlock(FILE **file)
 
 FILE *stream_guard(FILE *file)
 {
-	if (!file || !shim_hub())
+	if (!file || detoured || !shim_hub())
 		return NULL;
 	if (real(ftrylockfile)(file) == 0) {
 		real(funlockfile)(file);

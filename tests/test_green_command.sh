@@ -15,7 +15,7 @@ $cc --version >/dev/null 2>&1 || { echo "skip all: no C compiler"; exit 77; }
 
 LC_ALL=C
 export LC_ALL
-unset GREEN_STACK GREEN_TIMESLICE GREEN_CHILDREN GREEN_VERBOSE GREEN_STATS LD_PRELOAD TELL
+unset GREEN_STACK GREEN_TIMESLICE GREEN_DETOUR GREEN_CHILDREN GREEN_VERBOSE GREEN_STATS LD_PRELOAD TELL
 
 # Programs run as another user, too, so that user must be able to get there.
 umask 022
@@ -215,7 +215,7 @@ expect "--timeslice without a time" status=2 "err=needs a time" native
 run "$green" run ./tell
 expect "no --timeslice, no GREEN_TIMESLICE" status=0 out=unset carried
 TELL=GREEN_STACK
-for variable in GREEN_CHILDREN GREEN_VERBOSE; do
+for variable in GREEN_CHILDREN GREEN_VERBOSE GREEN_DETOUR; do
 	for value in '' 2 yes 00 '1 '; do
 		run env "$variable=$value" "$green" run ./tell
 		expect "$variable='$value' is refused" status=2 "err=^green run: $variable=$value: .*: $usage" native
@@ -234,6 +234,10 @@ run "$green" run --no-children sh -c './tell; ./tell; exit 5'
 expect "--no-children" status=5 processes=1
 run env GREEN_CHILDREN=0 "$green" run sh -c './tell; ./tell; exit 5'
 expect "GREEN_CHILDREN=0" status=5 processes=1
+TELL=GREEN_DETOUR
+run env GREEN_DETOUR=0 "$green" run --detour ./tell
+expect "--detour" status=0 out=1 quiet carried
+TELL=GREEN_STACK
 run "$green" run --verbose ./tell
 expect "--verbose names program and shim" status=0 'says=^green: running \./tell under /.*/libgreen-preload\.so$' carried
 run env GREEN_VERBOSE=1 "$green" run ./tell

@@ -21,6 +21,7 @@ struct options {
 	const char *stack;	/* NULL unless --stack was given */
 	const char *timeslice;	/* NULL unless --timeslice was given */
 	bool no_children;
+	bool detour;
 	bool verbose;
 	char **command;		/* the command and its arguments, NULL at the end */
 };
@@ -33,6 +34,8 @@ static const char help_text[] =
 	"                  bytes, or a number followed by k, m or g; 16k to 1g\n"
 	"  --timeslice=TIME  how long a thread may compute before the others have a turn:\n"
 	"                  a number followed by us, ms or s, 50us to 10s; or off\n"
+	"  --detour        change libc's own code, so that its streams and locks wait like\n"
+	"                  all else and need no helper threads\n"
 	"  --no-children   run the programs that COMMAND starts natively\n"
 	"  --verbose       tell on standard error what is being done\n"
 	"  --help          print this text\n"
@@ -89,6 +92,8 @@ static int parse_option(const char *word, struct options *options)
 	}
 	if (strcmp(word, "--no-children") == 0)
 		options->no_children = true;
+	else if (strcmp(word, "--detour") == 0)
+		options->detour = true;
 	else if (strcmp(word, "--verbose") == 0)
 		options->verbose = true;
 	else if (strcmp(word, "--stack") == 0)
@@ -148,9 +153,10 @@ static int check_environment(const struct options *options)
 		{ "GREEN_TIMESLICE", is_duration, DURATION_RULE },
 		{ "GREEN_CHILDREN", is_switch, "neither 0 nor 1" },
 		{ "GREEN_VERBOSE", is_switch, "neither 0 nor 1" },
+		{ "GREEN_DETOUR", is_switch, "neither 0 nor 1" },
 		{ "GREEN_STATS", is_prefix, "empty, and no file name can begin with it" },
 	};
-	const bool replaced[] = { options->stack != NULL, options->timeslice != NULL, options->no_children, options->verbose, false };
+	const bool replaced[] = { options->stack != NULL, options->timeslice != NULL, options->no_children, options->verbose, options->detour, false };
 
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
 		const char *value = getenv(variables[i].name);
@@ -271,6 +277,8 @@ static int set_variables(const struct options *options, const char *shim)
 	if (options->timeslice != NULL && setenv("GREEN_TIMESLICE", options->timeslice, 1) != 0)
 		return -1;
 	if (options->no_children && setenv("GREEN_CHILDREN", "0", 1) != 0)
+		return -1;
+	if (options->detour && setenv("GREEN_DETOUR", "1", 1) != 0)
 		return -1;
 	if (options->verbose && setenv("GREEN_VERBOSE", "1", 1) != 0)
 		return -1;

@@ -86,7 +86,8 @@ struct stats {
 	uint64_t handlers_run;
 	uint64_t preemptions;
 	uint64_t ticks;
-	uint64_t reserved[17];
+	uint64_t detoured;
+	uint64_t reserved[16];
 };
 
 _Static_assert(sizeof(struct stats) == 256, "the size of the file that GREEN_STATS names");

@@ -10,6 +10,7 @@ import sys
 from harness import Case, Failure, Skip, check_stats, main_with, message_of_overflow, run, source_directory
 
 MODULES = ("dl_tls_fast", "dl_tls_late", "dl_objects")
+DETOURED = ("detours", "streams", "stdio_threads", "stuck")
 PROGRAMS = (
     "socket_io",
     "messages",
@@ -75,10 +76,9 @@ def listed_cases(program):
 
 
 def environment(options):
-    """The child finds our loadable modules, and no shim that surrounds the driver; GREEN_TIMESLICE may set its pace."""
+    """The child finds our loadable modules, and no shim that surrounds the driver; GREEN_TIMESLICE and GREEN_DETOUR may set how."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("GREEN_") and k != "LD_PRELOAD"}
-    if "GREEN_TIMESLICE" in os.environ:
-        env["GREEN_TIMESLICE"] = os.environ["GREEN_TIMESLICE"]
+    env.update((name, os.environ[name]) for name in ("GREEN_TIMESLICE", "GREEN_DETOUR") if name in os.environ)
     for place in (".libs", "."):
         directory = os.path.join(options.programs, place)
         if os.path.exists(os.path.join(directory, MODULES[0] + ".so")):
@@ -174,6 +174,62 @@ class StandsDown(Compared):
         stats = result.stats.get(result.pid, {})
         if stats.get("stood_down") != 1 or stats.get("created") != 0:
             raise Failure("did not stand down", result)
+
+
+class Detoured(Compared):
+    """With --detour; to wait inside stdio then needs no helper thread."""
+
+    NO_HELPERS = ("formatted", "one_stream_for_three", "full_pipe", "cancelled", "interrupted")
+
+    def __init__(self, program, path, case, threads):
+        super().__init__(f"detoured.{program}.{case}", [path, case], threads, TIME_LIMITS.get(program, TIME_LIMIT))
+        self.no_helpers = program == "detours" and case in self.NO_HELPERS
+
+    def run_once(self, options, env, native):
+        if options.native_only:
+            return
+        result = run(self.command, limit=self.limit, env=dict(env, GREEN_DETOUR="1"), green=options.green)
+        self.compare(native, result)
+        check_stats(result, self.threads)
+        stats = result.stats[result.pid]
+        if not stats["detoured"]:
+            raise Failure("libc is as it was", result)
+        if self.no_helpers and stats["helpers"]:
+            raise Failure(f"{stats['helpers']} helper threads", result)
+
+
+class DetourByMemory(Detoured):
+    """Where code may not be made writable, it is changed by way of the process's memory file."""
+
+    LAUNCHER = "import ctypes, os, sys; ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) and sys.exit(77); os.execvp(sys.argv[1], sys.argv[1:])"
+
+    def __init__(self, path, case, threads):
+        super().__init__("detours", path, case, threads)
+        self.name, self.command = "detour_by_memory", ["/usr/bin/python3", "-c", self.LAUNCHER, *self.command]
+
+    def skip_if_told(self, native):
+        if native.status == SKIPPED:
+            raise Skip("this kernel knows no way to forbid writable code")
+
+
+class DetourRefused(Compared):
+    """Where another library stands before libc nothing is changed, one line says so, and the program runs all the same."""
+
+    def run(self, options):
+        front = next(path for path in (os.path.join(options.programs, place, "dl_front.so") for place in (".libs", "."))
+                     if os.path.exists(path))
+        plain, self.command = self.command, ["env", f"LD_PRELOAD={front}", *self.command]
+        native = run(self.command, limit=self.limit, env=environment(options))
+        self.demand_sane(native)
+        shim = os.path.join(options.build, "preload", ".libs", "libgreen-preload.so")
+        self.command = ["env", f"LD_PRELOAD={shim}:{front}", *plain]
+        if not options.native_only:
+            self.run_once(options, dict(environment(options), GREEN_DETOUR="1"), native)
+
+    def compare_errors(self, native, result):
+        lines = [line for line in result.stderr.decode().splitlines() if "--detour: read: another preloaded library" in line]
+        if len(lines) != 1 or not lines[0].startswith("green: ") or result.stderr.count(b"\n") != 1:
+            raise Failure("not one line that says why", result)
 
 
 class Allocator(Compared):
@@ -285,6 +341,13 @@ def cases(options):
             continue
         for name, threads in listed_cases(path):
             yield Compared(f"{program}.{name}", [path, name], threads, TIME_LIMITS.get(program, TIME_LIMIT))
+    for program in DETOURED:
+        path = os.path.join(options.programs, program)
+        for name, threads in listed_cases(path):
+            yield Detoured(program, path, name, threads)
+    detours = os.path.join(options.programs, "detours")
+    yield DetourByMemory(detours, "formatted", 2)
+    yield DetourRefused("detour_refused", [os.path.join(options.programs, "streams"), "wide"], 1)
     yield Overflow("overflow", [os.path.join(options.programs, "overflow")], 1)
     yield from allocator_cases(options)
     yield Crowd("crowd")
