@@ -2,8 +2,10 @@
 /*
  * green.h - libgreen, green threads for C: all public headers and what they have in common
  *
- *   green/greenlet.h  create and switch; spawn, join, yield; work on real threads
+ *   green/greenlet.h  create and switch; spawn, join, kill, yield; work on real threads
+ *   green/error.h     errors that one greenlet throws into another
  *   green/time.h      sleep, now
+ *   green/timeout.h   a time limit for a stretch of code
  *   green/io.h        wait for descriptors; cooperative read, write, poll, close
  *   green/socket.h    cooperative socket calls, named and shaped as in POSIX
  *
@@ -23,10 +25,11 @@
  * leaves errno as it was.  Nothing prints and nothing aborts, except for a broken
  * internal invariant.  Where NULL is also a good result, set errno to 0 before the
  * call.  These mean the same everywhere:
- *   ETIMEDOUT  the time of this call passed
+ *   ETIMEDOUT  the time of this call passed, or that of a scope around it
+ *   ECANCELED  the greenlet was asked to end; see green/error.h
  *   EBADF      the descriptor is not open, or was closed while the call waited
  *   EDEADLK    nothing is left that could ever end this wait
- *   EPERM      the greenlet belongs to another kernel thread
+ *   EPERM      the greenlet belongs to another kernel thread; ESRCH: to one that has ended
  *   EBUSY      the greenlet is in a state that forbids the call
  *   EINVAL     an argument makes no sense; ENOMEM, EAGAIN: no memory, no stack
  *
@@ -48,9 +51,11 @@
 #define GREEN_VERSION_MAJOR 0
 #define GREEN_VERSION_MINOR 1
 
+#include <green/error.h>
 #include <green/greenlet.h>
 #include <green/io.h>
 #include <green/socket.h>
 #include <green/time.h>
+#include <green/timeout.h>
 
 #endif

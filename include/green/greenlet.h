@@ -45,6 +45,25 @@ struct greenlet *green_create(void *(*function)(void *), struct greenlet *parent
  */
 void *green_switch(struct greenlet *target, void *value);
 
+/*
+ * green_set_tracer - let TRACER be told of each switch between greenlets of the calling kernel thread
+ *
+ * It runs after the switch, in TARGET, with the ARGUMENT given here; ORIGIN is NULL
+ * if that greenlet has ended and is gone.  EVENT is GREEN_TRACE_THROW if TARGET gets an
+ * error, else GREEN_TRACE_SWITCH; a switch to oneself is told as well.  What it
+ * returns is 0, or a code as for green_throw: then it is removed, and the code
+ * becomes the error of the switch.  Switches that it makes itself are not told.
+ * TRACER: NULL for none.
+ *
+ * Switches: no.
+ * Returns: the tracer of before, or NULL
+ */
+enum green_trace { GREEN_TRACE_SWITCH, GREEN_TRACE_THROW };
+
+typedef int green_tracer(enum green_trace event, struct greenlet *origin, struct greenlet *target, void *argument);
+
+green_tracer *green_set_tracer(green_tracer *tracer, void *argument);
+
 /* green_current - the greenlet that calls; NULL with errno ENOMEM only if the thread's first call finds no memory */
 struct greenlet *green_current(void);
 
@@ -62,20 +81,46 @@ struct greenlet *green_parent(const struct greenlet *greenlet);
  */
 int green_set_parent(struct greenlet *greenlet, struct greenlet *parent);
 
-/* green_dead - true once GREENLET's function has returned */
+/*
+ * green_state - what GREENLET is doing
+ *
+ * Also of a greenlet of another kernel thread, where it may be over by the time it is told.
+ */
+enum green_state {
+	GREEN_UNSTARTED, /* its function has not been called yet */
+	GREEN_RUNNING,   /* it is the one that runs on its kernel thread */
+	GREEN_SUSPENDED, /* it waits in green_switch or green_throw */
+	GREEN_PARKED,    /* it waits in a blocking call or for its turn */
+	GREEN_ENDED,     /* its function has returned */
+	GREEN_LOST,      /* its kernel thread has ended */
+};
+
+enum green_state green_state(const struct greenlet *greenlet);
+
+/* green_state_name - "suspended" and the like; a constant text */
+const char *green_state_name(enum green_state state);
+
+/* green_dead - true once GREENLET's function has returned, or its kernel thread has ended */
 bool green_dead(const struct greenlet *greenlet);
+
+/* green_data, green_set_data - one pointer for the program's own use, NULL at first; nobody frees it */
+void *green_data(const struct greenlet *greenlet);
+void green_set_data(struct greenlet *greenlet, void *data);
 
 /*
  * green_destroy - give the handle GREENLET back; NULL is fine
  *
  * A task may be given back at any time: one that still runs goes on and is freed
- * when it ends.  A greenlet of green_create must be unstarted or dead.
+ * when it ends.  A greenlet of green_create that is suspended in the middle gets
+ * GREEN_EXIT, with the caller as its parent, so that it can clean up; an error with
+ * which it ends is dropped.  Another kernel thread than the greenlet's own may call
+ * this; the owner then frees it when it makes or destroys its next greenlet, or ends.
  *
- * Switches: no.
+ * Switches: to a greenlet that has to clean up, and back.
  * Returns: 0; -1 with errno
- *   EBUSY   a greenlet of green_create that is suspended in the middle
+ *   EBUSY   a greenlet of green_create that waits in a blocking call, or that has
+ *           switched away instead of ending: the handle is as good as before
  *   EINVAL  a main greenlet or the hub
- *   EPERM   it belongs to another kernel thread
  */
 int green_destroy(struct greenlet *greenlet);
 
@@ -107,8 +152,10 @@ struct greenlet *green_spawn(void *(*function)(void *), void *arg);
 /*
  * green_join - wait until TASK has ended
  *
+ * What TASK ended with is never the caller's error: see green_failure.
+ *
  * Any number of greenlets may join one task, any number of times; the task stays
- * until green_destroy.  *VALUE gets what its function returned; VALUE may be NULL.
+ * until green_destroy.  *VALUE gets what its function returned, NULL if it failed; VALUE may be NULL.
  * TIMEOUT_MS: -1 waits for ever, 0 only tests.
  *
  * Switches: yes, unless TASK has ended.
@@ -116,9 +163,36 @@ struct greenlet *green_spawn(void *(*function)(void *), void *arg);
  *   EINVAL     TASK is NULL or was not made by green_spawn
  *   EPERM      TASK belongs to another kernel thread
  *   EDEADLK    TASK is the caller, or nothing is left that could ever end this wait
- *   ETIMEDOUT  TIMEOUT_MS passed
+ *   ETIMEDOUT  TIMEOUT_MS passed, or a scope of green_timeout_start is over
+ *   ECANCELED  the caller was killed
  */
 int green_join(struct greenlet *task, void **value, int timeout_ms);
+
+/*
+ * green_kill - ask TASK to end, and wait until it has
+ *
+ * It gets the error GREEN_EXIT: the call it is parked in fails with ECANCELED, and so
+ * does every later one that would park it, until it calls green_error_clear or
+ * ends.  One that has not started never will; one that has ended already stays as it
+ * is.  It may refuse: then it runs on, and so does the wait.
+ * TIMEOUT_MS: as for green_join; 0 does not wait.  TASK may be the caller, which
+ * gets the error and does not wait.
+ *
+ * Switches: yes, unless TASK has ended, is the caller, or TIMEOUT_MS is 0.
+ * Returns: 0 if it has ended; -1 with errno
+ *   EINVAL     TASK is NULL or was not made by green_spawn
+ *   EPERM      TASK belongs to another kernel thread; ESRCH: to one that has ended
+ *   ETIMEDOUT  it has not ended yet
+ */
+int green_kill(struct greenlet *task, int timeout_ms);
+
+/*
+ * green_failure - the code of the error with which TASK, or any other greenlet, has ended
+ *
+ * *VALUE, unless VALUE is NULL, gets what was thrown with it.
+ * Returns: the code; 0 if it has not ended, or not in error (GREEN_EXIT is none)
+ */
+int green_failure(const struct greenlet *task, void **value);
 
 /* green_yield - let every other task that is ready run first; Switches: yes.  Returns: 0, or -1 with ENOMEM */
 int green_yield(void);

@@ -274,6 +274,7 @@ struct hub *green__hub(void)
 	if (unlikely(!flow->hub)) {
 		flow->hub = hub_create(flow);
 		flow->pick = pick;
+		flow->raised = green__raised;
 		if (flow->hub) {
 			flow->stats->carriers++;
 			__atomic_add_fetch(&hubs, 1, __ATOMIC_RELEASE);

@@ -2,6 +2,7 @@
 /* task.c - greenlets that the hub schedules: spawn, join, yield, sleep */
 #include <errno.h>
 
+#include "base/sys.h"
 #include "green/time.h"
 #include "hub/task.h"
 
@@ -116,7 +117,7 @@ int green_join(struct greenlet *task, void **value, int timeout_ms)
 	if (!error && task->state != GREENLET_DEAD && timeout_ms == 0)
 		error = ETIMEDOUT;
 	if (!error)
-		error = -green__task_join(task, clock_after_ms(timeout_ms), WAIT_PLAIN);
+		error = -green__raised_error(green__task_join(task, clock_after_ms(timeout_ms), WAIT_RAISABLE));
 	if (error) {
 		errno = error;
 		return -1;
@@ -124,6 +125,44 @@ int green_join(struct greenlet *task, void **value, int timeout_ms)
 	if (value)
 		*value = task->result;
 	return 0;
+}
+
+static int kill_error(struct hub *hub, const struct greenlet *task)
+{
+	if (!task || task->kind != GREENLET_TASK || !task->held)
+		return EINVAL;
+	return task->flow == hub->flow ? 0 : task->flow->gone ? ESRCH : EPERM;
+}
+
+int green_kill(struct greenlet *task, int timeout_ms)
+{
+	struct hub *hub = green__hub();
+	int error = hub ? kill_error(hub, task) : ENOMEM;
+
+	if (error) {
+		errno = error;
+		return -1;
+	}
+	if (task->state == GREENLET_DEAD)
+		return 0;
+	critical_enter(hub->flow);
+	green__raise(task, GREEN_EXIT, NULL);
+	/* One that waits in a switch is given its turn. */
+	if (task != green__current && task->state == GREENLET_ACTIVE && !task->scheduled)
+		green__task_start(hub, task);
+	critical_leave(hub->flow);
+	if (task == green__current)
+		return 0;
+	return green_join(task, NULL, timeout_ms);
+}
+
+int green_failure(const struct greenlet *task, void **value)
+{
+	bool failed = task->state == GREENLET_DEAD && task->error != GREEN_EXIT;
+
+	if (value)
+		*value = failed ? task->error_value : NULL;
+	return failed ? task->error : 0;
 }
 
 int green_yield(void)
@@ -139,14 +178,15 @@ int green_yield(void)
 int green_sleep(int milliseconds)
 {
 	struct hub *hub = green__hub();
+	int error = 0;
 
 	if (!hub)
 		return -1;
 	if (milliseconds <= 0)
 		green__yield(hub);
 	else
-		green__sleep(hub, clock_after_ms(milliseconds), WAIT_PLAIN);
-	return 0;
+		error = green__raised_error(green__sleep(hub, clock_after_ms(milliseconds), WAIT_RAISABLE));
+	return (int)sys_result(error);
 }
 
 int64_t green_now(void)

@@ -9,7 +9,8 @@
 void green__waiter_init(struct waiter *waiter, enum wait_mode mode)
 {
 	waiter->greenlet = green__current;
-	waiter->interruptible = mode == WAIT_INTERRUPTIBLE;
+	waiter->interruptible = mode == WAIT_INTERRUPTIBLE || mode == WAIT_BOTH;
+	waiter->raisable = mode == WAIT_RAISABLE || mode == WAIT_BOTH;
 	waiter->timer.pending = false;
 	waiter->remote.run = NULL;
 	__atomic_store_n(&waiter->result, WAITER_WAITING, __ATOMIC_RELEASE);
@@ -55,12 +56,27 @@ static void time_is_over(struct timer *timer)
 	green__wake(container_of(timer, struct waiter, timer), -ETIMEDOUT);
 }
 
+/* The wait ends with the error that is pending, unless something else has ended it before: then the next one does. */
+static void raise_in(struct greenlet *greenlet, struct waiter *waiter)
+{
+	if (green__wake(waiter, -ECANCELED))
+		greenlet->error_untold = false;
+}
+
+/* Those that ask for the end fail every call until they are cleared, others only the next. */
+static bool fails_next(const struct greenlet *greenlet)
+{
+	return greenlet->error_untold || greenlet->error == GREEN_EXIT || greenlet->error == GREEN_CANCELLED;
+}
+
 int green__park(struct waiter *waiter, int64_t deadline)
 {
 	struct greenlet *self = waiter->greenlet;
 	struct hub *hub = self->flow->hub;
 
 	critical_enter(self->flow);
+	if (unlikely(self->error) && waiter->raisable && fails_next(self))
+		raise_in(self, waiter);
 	if (waiter->interruptible && self->interrupted)
 		decide(waiter, -EINTR);
 	/* What another thread decided it also posts, so the wait must last until the hub has taken that in. */
@@ -77,6 +93,28 @@ int green__park(struct waiter *waiter, int64_t deadline)
 		self->interrupted = false;
 	critical_leave(self->flow);
 	return waiter->result;
+}
+
+void green__raised(struct greenlet *greenlet)
+{
+	if (greenlet->waiter && greenlet->waiter->raisable)
+		raise_in(greenlet, greenlet->waiter);
+}
+
+void green__raise(struct greenlet *greenlet, int code, void *value)
+{
+	green__error_set(greenlet, code, value);
+	green__raised(greenlet);
+}
+
+int green__raised_error(int error)
+{
+	return error == -ECANCELED ? -green_error_number(green__current->error) : error;
+}
+
+void green__raise_again(void)
+{
+	green__current->error_untold = green__current->error != 0;
 }
 
 void green__interrupt(struct greenlet *greenlet)

@@ -15,13 +15,15 @@
 enum wait_mode {
 	WAIT_PLAIN,         /* only what the wait is for, and time, end it */
 	WAIT_INTERRUPTIBLE, /* green__interrupt ends it too, with -EINTR */
+	WAIT_RAISABLE,      /* an error that is pending ends it, as one that comes meanwhile, with its errno */
+	WAIT_BOTH,          /* either does */
 };
 
 /* One wait of one greenlet; lives on its stack.  The first of wake, timeout and interrupt decides. */
 struct waiter {
 	struct greenlet *greenlet;
 	int result;        /* atomic: WAITER_WAITING until decided, then 0 or -errno */
-	bool interruptible;
+	bool interruptible, raisable;
 	struct timer timer;
 	struct remote remote;
 };
@@ -43,6 +45,18 @@ bool green__wake(struct waiter *waiter, int result);
 
 /* green__interrupt - end an interruptible wait of GREENLET with -EINTR, now or as soon as it begins; its own thread only */
 void green__interrupt(struct greenlet *greenlet);
+
+/* green__raise - CODE and VALUE are pending in GREENLET from now on; a wait that may end so ends; its own thread only */
+void green__raise(struct greenlet *greenlet, int code, void *value);
+
+/* green__raised_error - ERROR of a wait; -ECANCELED, which says that an error was raised, becomes that error's -errno */
+int green__raised_error(int error);
+
+/* green__raise_again - the error that ended the last wait is still to be told: the call had done something before */
+void green__raise_again(void);
+
+/* green__raised - for struct flow.raised */
+void green__raised(struct greenlet *greenlet);
 
 /*
  * green__interrupted - a wait of the current greenlet ended with -EINTR, and

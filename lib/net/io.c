@@ -45,7 +45,7 @@ int green__io_wait(struct io *io)
 
 	if (io->dontwait || green__descriptor_nonblocking(io->fd))
 		return -EAGAIN;
-	error = green__fd_wait(io->hub, io->fd, io->events, io_deadline(io), WAIT_INTERRUPTIBLE);
+	error = green__fd_wait(io->hub, io->fd, io->events, io_deadline(io), WAIT_BOTH);
 	if (!error)
 		io->woken = true;
 	if (error == -ETIMEDOUT)
@@ -53,7 +53,9 @@ int green__io_wait(struct io *io)
 	/* A call with a timeout of its own, or with something to tell, is never restarted, see signal(7). */
 	if (error == -EINTR && green__interrupted(io->deadline == CLOCK_NEVER && !io->moved))
 		return 0;
-	return error;
+	if (error == -ECANCELED && io->moved)
+		green__raise_again();
+	return green__raised_error(error);
 }
 
 void green__io_end(struct io *io)

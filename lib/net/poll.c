@@ -77,11 +77,11 @@ static int poll_wait(struct hub *hub, const struct pollfd *fds, nfds_t count, in
 			return -ENOMEM;
 	}
 	count = waits_fill(waits, fds, count);
-	error = green__fd_wait_many(hub, waits, count, deadline, WAIT_INTERRUPTIBLE);
+	error = green__fd_wait_many(hub, waits, count, deadline, WAIT_BOTH);
 	if (error == -EPERM) {
 		int64_t soon = clock_after(LOOK_AGAIN);
 
-		error = green__sleep(hub, soon < deadline ? soon : deadline, WAIT_INTERRUPTIBLE);
+		error = green__sleep(hub, soon < deadline ? soon : deadline, WAIT_BOTH);
 	}
 	return error;
 }
@@ -106,7 +106,7 @@ long green__poll(struct pollfd *fds, nfds_t count, int64_t deadline)
 		error = poll_wait(hub, fds, count, deadline);
 		/* A closed descriptor shows as POLLNVAL at the next look. */
 		if (error && error != -ETIMEDOUT && error != -EBADF && !(error == -EINTR && green__interrupted(false)))
-			return error;
+			return green__raised_error(error);
 	}
 	count_look(hub);
 	return ready;

@@ -71,11 +71,16 @@ void green__descriptors_sent(const struct msghdr *message)
 /* MSG_PEEK with MSG_WAITALL: nothing is taken, so more bytes can only be waited for by looking again. */
 static bool peek_again(struct io *io, int flags, size_t got, size_t wanted)
 {
+	int error;
+
 	if (!(flags & MSG_PEEK) || !(flags & MSG_WAITALL) || got == 0 || got >= wanted || io->dontwait)
 		return false;
 	if (green__descriptor_nonblocking(io->fd) || green__io_ready(io->fd, POLLRDHUP))
 		return false;
-	return green__sleep(io->hub, clock_after(PEEK_AGAIN), WAIT_INTERRUPTIBLE) == 0 || green__interrupted(true);
+	error = green__sleep(io->hub, clock_after(PEEK_AGAIN), WAIT_BOTH);
+	if (error == -ECANCELED)
+		green__raise_again();
+	return !error || (error == -EINTR && green__interrupted(true));
 }
 
 static long receive_some(struct io *io, struct msghdr *message, int flags, size_t wanted)

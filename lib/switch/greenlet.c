@@ -48,7 +48,7 @@ static void flow_destroy(void *arg)
 		green__hub_destroy(flow);
 	current_set(NULL);
 	green__overflow_unwatch(flow->signal_stack);
-	free(flow);
+	green__flow_gone(flow);
 }
 
 static void greenlet_init(struct greenlet *greenlet, struct flow *flow, enum greenlet_kind kind)
@@ -96,6 +96,26 @@ struct flow *green__flow(void)
 	return likely(green__current) ? green__current->flow : flow_create();
 }
 
+/* The tracer may switch itself, untraced; what this switch brings is kept meanwhile. */
+static GREEN_NOINLINE void trace(struct greenlet *origin, struct greenlet *self)
+{
+	struct flow *flow = self->flow;
+	bool untold = self->error_untold;
+	void *value = self->value;
+	int error;
+
+	flow->tracing = true;
+	self->error_untold = false;
+	error = flow->tracer(untold ? GREEN_TRACE_THROW : GREEN_TRACE_SWITCH, origin, self, flow->tracer_argument);
+	flow->tracing = false;
+	self->value = value;
+	self->error_untold = untold;
+	if (error) {
+		flow->tracer = NULL;
+		green__error_set(self, error, NULL);
+	}
+}
+
 /* Run by whoever arrives on a stack: finish what could not be done on the one just left. */
 static void arrive(struct greenlet *self)
 {
@@ -112,6 +132,8 @@ static void arrive(struct greenlet *self)
 		flow->after = NULL;
 		after(flow->previous);
 	}
+	if (unlikely(flow->tracer != NULL) && !flow->tracing)
+		trace(after ? NULL : flow->previous, self);
 }
 
 static void install_block(struct flow *flow, uintptr_t thread_pointer)
@@ -180,10 +202,13 @@ static void greenlet_start(void *arg)
 {
 	struct greenlet *self = arg;
 
-	arrive(self);
 	self->state = GREENLET_ACTIVE;
+	arrive(self);
 	self->scheduled = false;
 	critical_leave(self->flow);
+	/* Killed before it came to it. */
+	if (unlikely(self->error))
+		green__greenlet_finish(NULL);
 	green__greenlet_finish(self->function(self->kind == GREENLET_TASK ? self->argument : self->value));
 }
 
@@ -208,7 +233,7 @@ struct greenlet *green__greenlet_create(struct flow *flow, struct stack *stack, 
 }
 
 /* Only greenlets of green_create are counted: a task's parent is the hub, which outlives it. */
-static void parent_change(struct greenlet *greenlet, struct greenlet *parent)
+void green__parent_change(struct greenlet *greenlet, struct greenlet *parent)
 {
 	if (greenlet->parent)
 		greenlet->parent->children--;
@@ -224,60 +249,67 @@ static void children_move_up(struct greenlet *greenlet)
 		struct greenlet *child = container_of(node, struct greenlet, all);
 
 		if (child->kind == GREENLET_RAW && child->parent == greenlet)
-			parent_change(child, greenlet->parent);
+			green__parent_change(child, greenlet->parent);
 	}
+}
+
+void green__greenlet_ends(struct greenlet *greenlet)
+{
+	greenlet->state = GREENLET_DEAD;
+	greenlet->flow->living--;
+}
+
+void green__greenlet_unmake(struct greenlet *greenlet)
+{
+	struct stack *stack = greenlet->stack;
+
+	sanitizer_destroy(&greenlet->sanitizer, stack->low, (size_t)((char *)greenlet - stack->low));
+	green__stack_release(stack);
 }
 
 void green__greenlet_release(struct greenlet *greenlet)
 {
-	struct stack *stack = greenlet->stack;
-
 	if (unlikely(greenlet->children > 0))
 		children_move_up(greenlet);
 	if (greenlet->kind == GREENLET_RAW)
-		parent_change(greenlet, NULL);
+		green__parent_change(greenlet, NULL);
 	list_remove(&greenlet->all);
 	if (greenlet->state != GREENLET_DEAD)
 		greenlet->flow->living--;
-	sanitizer_destroy(&greenlet->sanitizer, stack->low, (size_t)((char *)greenlet - stack->low));
 	if (greenlet->released)
 		greenlet->released(greenlet);
-	green__stack_release(stack);
+	green__greenlet_unmake(greenlet);
 }
 
-static struct greenlet *nearest_living(struct greenlet *greenlet)
+/* Who goes on when SELF, which is dead, has nothing more to do, and with which value. */
+static struct greenlet *heir_of(struct greenlet *self, void **value)
 {
-	while (greenlet->state == GREENLET_DEAD || greenlet->kind == GREENLET_HUB)
-		greenlet = greenlet->parent;
-	return greenlet;
-}
-
-/* Where control goes when SELF, which is dead, has nothing more to do. */
-static struct greenlet *heir_of(struct greenlet *self)
-{
-	struct greenlet *heir;
+	struct flow *flow = self->flow;
+	bool failed = self->error && self->error != GREEN_EXIT;
+	struct delivery delivery = { self->parent, failed ? self->error : 0, self->error ? self->error_value : *value };
 
 	if (self->kind == GREENLET_TASK)
-		return self->flow->pick(self->flow);
-	heir = nearest_living(self->parent);
-	/* A parent that waits for something else cannot take the value; the hub goes on with whoever is ready. */
-	return heir->scheduled ? self->flow->pick(self->flow) : heir;
+		return flow->pick(flow);
+	*value = green__deliver(&delivery);
+	/* A parent that waits for something else cannot take a value; the hub goes on with whoever is ready. */
+	return delivery.to->scheduled ? flow->pick(flow) : delivery.to;
 }
 
 void green__greenlet_finish(void *result)
 {
 	struct greenlet *self = green__current;
 	struct flow *flow = self->flow;
+	struct greenlet *heir;
 
 	critical_enter(flow);
-	self->result = result;
+	self->result = self->error ? self->error == GREEN_EXIT ? self->error_value : NULL : result;
 	if (self->ended)
 		self->ended(self);
-	self->state = GREENLET_DEAD;
-	flow->living--;
+	green__greenlet_ends(self);
+	heir = heir_of(self, &result);
 	if (!self->held)
 		flow->after = green__greenlet_release;
-	green__greenlet_switch(heir_of(self), result);
+	green__greenlet_switch(heir, result);
 	__builtin_trap();
 }
 
@@ -289,6 +321,7 @@ struct greenlet *green_create(void *(*function)(void *), struct greenlet *parent
 
 	if (!flow)
 		return NULL;
+	green__taken_back(flow);
 	if (!function || (parent && parent->flow != flow)) {
 		errno = function ? EPERM : EINVAL;
 		return NULL;
@@ -297,125 +330,82 @@ struct greenlet *green_create(void *(*function)(void *), struct greenlet *parent
 	if (!stack)
 		return NULL;
 	greenlet = green__greenlet_create(flow, stack, function, NULL);
-	parent_change(greenlet, parent ? parent : green__current);
+	green__parent_change(greenlet, parent ? parent : green__current);
 	greenlet->thread_pointer = green__current->thread_pointer;
 	greenlet->held = true;
 	return greenlet;
 }
 
-void *green_switch(struct greenlet *target, void *value)
+/* The errno for a switch to TARGET, or 0. */
+static int switch_error(const struct greenlet *target, const struct flow *flow)
 {
-	struct flow *flow = green__flow();
-	int error = 0;
-
-	if (!flow)
-		return NULL;
 	if (!target || target->kind == GREENLET_HUB)
-		error = EINVAL;
-	else if (target->flow != flow)
-		error = EPERM;
-	if (error) {
-		errno = error;
+		return EINVAL;
+	if (target->flow != flow)
+		return target->flow->gone ? ESRCH : EPERM;
+	return target->scheduled ? EBUSY : 0;
+}
+
+/* Go on in whoever takes DELIVERY, which may be the caller. */
+static void *hand_over(struct delivery *delivery)
+{
+	struct greenlet *self = green__current;
+	void *value = green__deliver(delivery);
+
+	if (delivery->to == self) {
+		self->value = value;
+		if (unlikely(self->flow->tracer != NULL) && !self->flow->tracing)
+			trace(self, self);
+	} else if (!delivery->to->scheduled) {
+		green__greenlet_switch(delivery->to, value);
+		self->scheduled = false;
+	} else if (delivery->error) {
 		return NULL;
-	}
-	target = nearest_living(target);
-	if (target == green__current)
-		return value;
-	if (target->scheduled) {
+	} else {
 		errno = EBUSY;
 		return NULL;
 	}
-	return green__greenlet_switch(target, value);
+	return green__received(self);
 }
 
-struct greenlet *green_current(void)
-{
-	return green__flow() ? green__current : NULL;
-}
-
-struct greenlet *green_parent(const struct greenlet *greenlet)
-{
-	return greenlet->parent;
-}
-
-int green_set_parent(struct greenlet *greenlet, struct greenlet *parent)
-{
-	int error = 0;
-
-	if (!greenlet || !parent || greenlet->kind != GREENLET_RAW)
-		error = EINVAL;
-	else if (greenlet->flow != parent->flow || greenlet->flow != green__flow())
-		error = EPERM;
-	for (struct greenlet *above = parent; !error && above; above = above->parent) {
-		if (above == greenlet)
-			error = EINVAL;
-	}
-	if (error) {
-		errno = error;
-		return -1;
-	}
-	parent_change(greenlet, parent);
-	return 0;
-}
-
-bool green_dead(const struct greenlet *greenlet)
-{
-	return greenlet->state == GREENLET_DEAD;
-}
-
-int green_destroy(struct greenlet *greenlet)
-{
-	int error = 0;
-
-	if (!greenlet)
-		return 0;
-	if (greenlet->kind == GREENLET_MAIN || greenlet->kind == GREENLET_HUB || !greenlet->held)
-		error = EINVAL;
-	else if (greenlet->flow != green__flow())
-		error = EPERM;
-	else if (greenlet->kind == GREENLET_RAW && greenlet->state == GREENLET_ACTIVE)
-		error = EBUSY;
-	if (error) {
-		errno = error;
-		return -1;
-	}
-	greenlet->held = false;
-	if (greenlet->state == GREENLET_DEAD || greenlet->kind == GREENLET_RAW)
-		green__greenlet_release(greenlet);
-	return 0;
-}
-
-int green_set_name(struct greenlet *greenlet, const char *name)
-{
-	if (!greenlet || !name) {
-		errno = EINVAL;
-		return -1;
-	}
-	snprintf(greenlet->name, sizeof(greenlet->name), "%s", name);
-	return 0;
-}
-
-const char *green_name(const struct greenlet *greenlet)
-{
-	struct greenlet *named = (struct greenlet *)greenlet;
-
-	if (!named->name[0])
-		snprintf(named->name, sizeof(named->name), "greenlet-%llu", (unsigned long long)named->id);
-	return named->name;
-}
-
-int green_set_stack_size(size_t bytes)
+static void *switch_to(struct greenlet *target, int code, void *value)
 {
 	struct flow *flow = green__flow();
+	struct delivery delivery = { target, code, value };
+	int error = flow ? switch_error(target, flow) : ENOMEM;
 
-	if (!flow)
-		return -1;
-	if (bytes < STACK_SIZE_MIN || bytes > (size_t)1 << 30) {
-		errno = EINVAL;
-		return -1;
+	if (error) {
+		errno = error;
+		return NULL;
 	}
-	flow->stack_size = bytes;
-	return 0;
+	return hand_over(&delivery);
+}
+
+/* Nearly always TARGET is another one of this thread that waits in a switch. */
+static bool is_suspended(const struct greenlet *target, const struct greenlet *self)
+{
+	return self && target && target->flow == self->flow && target->state == GREENLET_ACTIVE && target != self &&
+	       !target->scheduled && target->kind != GREENLET_HUB;
+}
+
+void *green_switch(struct greenlet *target, void *value)
+{
+	struct greenlet *self = green__current;
+
+	if (unlikely(!is_suspended(target, self)))
+		return switch_to(target, 0, value);
+	green__greenlet_switch(target, value);
+	self->scheduled = false;
+	return likely(!self->error_untold) ? self->value : green__received(self);
+}
+
+void *green_throw(struct greenlet *target, int code, void *value)
+{
+	if (code <= 0 || code > GREEN_TIMEOUT) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return switch_to(target, code, value);
 }
 
 /* Nobody else survives a fork; their stacks stay mapped in the child, but nothing leads to them. */

@@ -14,6 +14,7 @@
 
 #include "base/compiler.h"
 #include "base/list.h"
+#include "green/error.h"
 #include "green/greenlet.h"
 #include "switch/context.h"
 #include "switch/sanitizer.h"
@@ -25,6 +26,7 @@ enum greenlet_state {
 	GREENLET_UNSTARTED,
 	GREENLET_ACTIVE,
 	GREENLET_DEAD,
+	GREENLET_LOST, /* its kernel thread has ended before it */
 };
 
 enum greenlet_kind {
@@ -42,11 +44,16 @@ struct greenlet {
 	uintptr_t thread_pointer; /* the TLS block it runs on; 0 for the hub, which uses whichever is installed */
 	void *value;              /* what the switch to it carries */
 	int saved_errno;          /* while suspended */
+	int error;                /* error.c: the code that is pending, or 0 */
+	void *error_value;        /* error.c: what goes with it */
+	bool error_untold;        /* error.c: the call that fails with it has not returned yet */
 	unsigned critical;        /* flow->critical, while suspended */
 	enum greenlet_state state;
 	enum greenlet_kind kind;
 	bool scheduled; /* hub.c: parked or on the run queue, so that only the hub may resume it */
 	bool held;      /* somebody holds the handle and will call green_destroy */
+	struct greenlet *next_given_back;
+	void *data;     /* the program's */
 	struct greenlet *parent;
 	unsigned children;     /* greenlets of green_create whose parent it is; they move up when it is released */
 	void *(*function)(void *);
@@ -104,12 +111,19 @@ struct flow {
 	void (*on_interrupts)(struct flow *);
 	void (*leaving)(uintptr_t thread_pointer); /* told before another TLS block takes the place of this one; or NULL */
 	struct greenlet *previous; /* who switched last */
+	green_tracer *tracer;      /* told of each switch; or NULL */
+	void *tracer_argument;
+	bool tracing;              /* it runs */
 	void (*after)(struct greenlet *previous); /* run once by whoever arrives next, when PREVIOUS is off its stack; or NULL */
 	uintptr_t spare_block;     /* a TLS block for the hub while a greenlet has taken its own elsewhere; 0: none may leave */
 	struct greenlet *(*pick)(struct flow *); /* hub.c: who runs when a scheduled greenlet ends; NULL without a hub */
+	void (*raised)(struct greenlet *); /* waiter.c: a scheduled greenlet has got an error; NULL without a hub */
 	struct hub *hub;           /* hub.c: NULL until it is needed */
 	struct list all;           /* struct greenlet.all; main and hub too */
 	unsigned living;           /* greenlets that have not ended; main and hub too */
+	struct greenlet *given_back; /* handle.c: handles that other kernel threads have destroyed, newest first */
+	bool gone;                 /* handle.c: its kernel thread has ended */
+	unsigned orphans;          /* handle.c: handles that outlive the kernel thread */
 	uint64_t last_id;
 	size_t stack_size;         /* of new greenlets */
 	void *signal_stack;        /* overflow.c's, for the kernel thread of this flow */
@@ -151,6 +165,43 @@ void green__greenlet_finish(void *result) __attribute__((noreturn));
 
 /* green__greenlet_release - free what GREENLET, which never runs again, still has; not on its own stack */
 void green__greenlet_release(struct greenlet *greenlet);
+
+/* green__greenlet_ends - GREENLET, which is not running, will never run: it is dead from now on */
+void green__greenlet_ends(struct greenlet *greenlet);
+
+/* green__parent_change - PARENT may be NULL, for a greenlet that is going to be released */
+void green__parent_change(struct greenlet *greenlet, struct greenlet *parent);
+
+/* green__taken_back - release what other kernel threads have given back */
+void green__taken_back(struct flow *flow);
+
+/* green__flow_gone - FLOW's kernel thread ends: what is left of its greenlets is dead, and FLOW freed with the last handle */
+void green__flow_gone(struct flow *flow);
+
+/* What a finished or thrown-into greenlet hands over. */
+struct delivery {
+	struct greenlet *to;
+	int error; /* 0: VALUE is a plain value */
+	void *value;
+};
+
+/*
+ * green__deliver - find who takes DELIVERY and let it have the error, if that is what it is
+ *
+ * The dead, the hub, and for an error those that have not started, which end thereby,
+ * pass it on to their parents.
+ * Returns: the value to switch to delivery->to with; if that one is parked by the hub, it has been told.
+ */
+void *green__deliver(struct delivery *delivery);
+
+/* green__error_set - CODE and VALUE are pending in GREENLET, untold */
+void green__error_set(struct greenlet *greenlet, int code, void *value);
+
+/* green__received - the end of an explicit switch to the current greenlet: its value, or NULL with errno for an error */
+void *green__received(struct greenlet *self);
+
+/* green__greenlet_unmake - GREENLET's memory is free for others; nothing must lead to it any more */
+void green__greenlet_unmake(struct greenlet *greenlet);
 
 /* green__flow_after_fork - in the child: only the current greenlet is left */
 void green__flow_after_fork(struct flow *flow);

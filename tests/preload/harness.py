@@ -71,8 +71,8 @@ def collect_stats(prefix):
     found = {}
     for name in os.listdir(directory):
         path = os.path.join(directory, name)
-        # A child that was killed as it started has made the file and no more.
-        if name.startswith(start + ".") and os.path.getsize(path):
+        # A child that was killed as it started has made the file, perhaps with room in it, and no more.
+        if name.startswith(start + ".") and os.path.getsize(path) and read_stats(path)["magic"]:
             found[int(name.rsplit(".", 1)[1])] = read_stats(path)
     return found
 

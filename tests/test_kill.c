@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: MIT */
+/* test_kill.c - tasks that are asked to end, errors of tasks, and scopes of time */
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "green.h"
+#include "support.h"
+#include "switch/greenlet.h"
+
+static int calls, cleanups;
+static char token;
+
+static void *sleeps(void *value)
+{
+	calls++;
+	if (green_sleep(10000) == -1)
+		cleanups += errno == ECANCELED && green_error(NULL) == GREEN_EXIT;
+	return value;
+}
+
+static void killed(struct greenlet *task)
+{
+	ck_assert_int_eq(green_kill(task, -1), 0);
+	ck_assert(green_dead(task));
+	ck_assert_int_eq(green_destroy(task), 0);
+}
+
+/* --- killing --- */
+
+START_TEST(s9_a_parked_task_ends_with_its_cleanup)
+{
+	struct greenlet *task = green_spawn(sleeps, &token);
+	int64_t start = clock_now();
+	void *value = &calls;
+
+	green_yield();
+	ck_assert_int_eq(calls, 1);
+	ck_assert_int_eq(green_kill(task, -1), 0);
+	ck_assert_int_eq(cleanups, 1);
+	ck_assert_int_eq(green_join(task, &value, 0), 0);
+	ck_assert_ptr_null(value);
+	ck_assert_int_eq(green_failure(task, NULL), 0);
+	ck_assert_int_eq(green_kill(task, -1), 0);
+	assert_took(start, 0);
+	ck_assert_int_eq(green_destroy(task), 0);
+}
+END_TEST
+
+START_TEST(s9_one_that_has_not_started_never_does)
+{
+	struct greenlet *task = green_spawn(sleeps, NULL);
+
+	killed(task);
+	ck_assert_int_eq(calls, 0);
+}
+END_TEST
+
+static void *refuses(void *until)
+{
+	for (int i = 0; i < *(int *)until; i++) {
+		if (green_sleep(20) == -1) {
+			cleanups++;
+			green_error_clear();
+		}
+	}
+	return &token;
+}
+
+START_TEST(s9_who_refuses_is_waited_for)
+{
+	int rounds = 4;
+	struct greenlet *task = green_spawn(refuses, &rounds);
+	void *value;
+
+	green_yield();
+	assert_fails(green_kill(task, 30) == -1, ETIMEDOUT);
+	ck_assert_int_eq(cleanups, 1);
+	ck_assert_int_eq(green_kill(task, -1), 0);
+	ck_assert_int_eq(cleanups, 2);
+	ck_assert_int_eq(green_join(task, &value, -1), 0);
+	ck_assert_ptr_eq(value, &token);
+	green_destroy(task);
+}
+END_TEST
+
+START_TEST(s9_without_a_wait_it_ends_later)
+{
+	struct greenlet *task = green_spawn(sleeps, NULL);
+
+	green_yield();
+	assert_fails(green_kill(task, 0) == -1, ETIMEDOUT);
+	ck_assert_int_eq(cleanups, 0);
+	ck_assert_int_eq(green_join(task, NULL, -1), 0);
+	ck_assert_int_eq(cleanups, 1);
+	green_destroy(task);
+}
+END_TEST
+
+static void *kills_itself(void *value)
+{
+	ck_assert_int_eq(green_kill(green_current(), -1), 0);
+	ck_assert_int_eq(green_error(NULL), GREEN_EXIT);
+	for (int i = 0; i < 3; i++)
+		assert_fails(green_sleep(1) == -1, ECANCELED);
+	green_error_clear();
+	ck_assert_int_eq(green_sleep(1), 0);
+	return value;
+}
+
+START_TEST(s9_one_may_kill_itself)
+{
+	struct greenlet *task = green_spawn(kills_itself, &token);
+
+	ck_assert_ptr_eq(join(task), &token);
+}
+END_TEST
+
+START_TEST(kill_refuses_what_makes_no_sense)
+{
+	struct greenlet *raw = green_create(sleeps, NULL);
+
+	assert_fails(green_kill(NULL, 0) == -1, EINVAL);
+	assert_fails(green_kill(raw, 0) == -1, EINVAL);
+	assert_fails(green_kill(green_current(), 0) == -1, EINVAL);
+	green_destroy(raw);
+}
+END_TEST
+
+static void *fails(void *value)
+{
+	green_throw(green_current(), EIO, value);
+	return "not this";
+}
+
+START_TEST(s6_the_error_of_a_task_is_kept)
+{
+	struct greenlet *task = green_spawn(fails, &token);
+	void *value = &calls;
+
+	ck_assert_int_eq(green_failure(task, NULL), 0);
+	ck_assert_int_eq(green_join(task, &value, -1), 0);
+	ck_assert_ptr_null(value);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(green_failure(task, &value), EIO);
+		ck_assert_ptr_eq(value, &token);
+	}
+	ck_assert_int_eq(green_error(NULL), 0);
+	green_destroy(task);
+}
+END_TEST
+
+/* Everything at which a task can be parked: it fails with ECANCELED, the task ends, and the descriptor still works. */
+static int ends[2];
+
+static void *parks_in(void *point)
+{
+	struct pollfd polled = { .fd = ends[0], .events = POLLIN };
+	struct sockaddr_in from;
+	socklen_t size = sizeof(from);
+	char byte;
+	long result = -1;
+
+	switch ((intptr_t)point) {
+	case 0: result = green_read(ends[0], &byte, 1); break;
+	case 1: result = green_recv(ends[0], &byte, 1, 0); break;
+	case 2: result = green_recvfrom(ends[0], &byte, 1, MSG_WAITALL, (struct sockaddr *)&from, &size); break;
+	case 3: result = green_poll(&polled, 1, -1); break;
+	case 4: result = green_wait_fd(ends[0], GREEN_READ, -1); break;
+	case 5: result = green_sleep(10000); break;
+	case 6: result = green_recv(ends[0], &byte, 1, MSG_PEEK); break;
+	}
+	cleanups += result == -1 && errno == ECANCELED;
+	return NULL;
+}
+
+START_TEST(s9_at_every_point_where_it_may_be_parked)
+{
+	char byte = 0;
+
+	tcp_pair(ends);
+	for (intptr_t point = 0; point < 7; point++) {
+		struct greenlet *task = green_spawn(parks_in, (void *)point);
+
+		green_sleep(5);
+		killed(task);
+		ck_assert_int_eq(cleanups, (int)point + 1);
+	}
+	ck_assert_int_eq(green_write(ends[1], "x", 1), 1);
+	ck_assert_int_eq(green_read(ends[0], &byte, 1), 1);
+	ck_assert_int_eq(byte, 'x');
+	close_pair(ends);
+}
+END_TEST
+
+/* Bytes that have moved come first, the error with the next call. */
+static void *writes_much(void *size)
+{
+	char *bytes = calloc(1, (size_t)(uintptr_t)size);
+	ssize_t done = green_write(ends[0], bytes, (size_t)(uintptr_t)size);
+
+	cleanups += done > 0 && done < (ssize_t)(uintptr_t)size;
+	cleanups += green_write(ends[0], bytes, 1) == -1 && errno == ECANCELED;
+	free(bytes);
+	return (void *)done;
+}
+
+static void *writes_with_limit(void *size)
+{
+	char *bytes = calloc(1, (size_t)(uintptr_t)size);
+	struct green_timeout limit;
+	ssize_t done;
+
+	green_timeout_start(&limit, 20);
+	done = green_write(ends[0], bytes, (size_t)(uintptr_t)size);
+	cleanups += done > 0 && done < (ssize_t)(uintptr_t)size;
+	cleanups += green_write(ends[0], bytes, 1) == -1 && errno == ETIMEDOUT;
+	cleanups += green_timeout_end(&limit);
+	free(bytes);
+	return (void *)done;
+}
+
+static size_t drained(int fd, size_t wanted)
+{
+	char bytes[65536];
+	size_t done = 0;
+	ssize_t got = 1;
+
+	while (done < wanted && got > 0) {
+		got = green_read(fd, bytes, sizeof(bytes));
+		done += got > 0 ? (size_t)got : 0;
+	}
+	return done;
+}
+
+START_TEST(d7_bytes_that_have_moved_come_first)
+{
+	size_t size = 64 << 20;
+	struct greenlet *task;
+	void *done;
+
+	tcp_pair(ends);
+	task = green_spawn(writes_much, (void *)size);
+	green_sleep(20);
+	ck_assert_int_eq(green_kill(task, -1), 0);
+	ck_assert_int_eq(cleanups, 2);
+	green_destroy(task);
+	close_pair(ends);
+	tcp_pair(ends);
+	task = green_spawn(writes_with_limit, (void *)size);
+	ck_assert_int_eq(green_join(task, &done, -1), 0);
+	ck_assert_int_eq(cleanups, 5);
+	ck_assert_uint_eq(drained(ends[1], (size_t)(uintptr_t)done), (size_t)(uintptr_t)done);
+	green_destroy(task);
+	close_pair(ends);
+}
+END_TEST
+
+/* --- time --- */
+
+START_TEST(to1_a_scope_ends_a_wait)
+{
+	struct green_timeout limit;
+	int64_t start = clock_now();
+	void *value;
+
+	ck_assert_int_eq(green_timeout_start(&limit, 20), 0);
+	assert_fails(green_sleep(10000) == -1, ETIMEDOUT);
+	assert_took(start, 20);
+	ck_assert_int_eq(green_error(&value), GREEN_TIMEOUT);
+	ck_assert_ptr_eq(value, &limit);
+	/* Once is enough. */
+	ck_assert_int_eq(green_sleep(1), 0);
+	ck_assert(green_timeout_end(&limit));
+	ck_assert_int_eq(green_error(NULL), 0);
+	ck_assert(!green_timeout_end(&limit));
+}
+END_TEST
+
+START_TEST(to1_never_and_at_once)
+{
+	struct green_timeout limit;
+
+	ck_assert_int_eq(green_timeout_start(&limit, -1), 0);
+	ck_assert_int_eq(green_sleep(5), 0);
+	ck_assert(!green_timeout_end(&limit));
+	ck_assert_int_eq(green_timeout_start(&limit, 0), 0);
+	assert_fails(green_sleep(10000) == -1, ETIMEDOUT);
+	ck_assert(green_timeout_end(&limit));
+}
+END_TEST
+
+START_TEST(to3_nested_scopes_know_their_own)
+{
+	struct green_timeout outer, inner;
+
+	green_timeout_start(&outer, 20);
+	green_timeout_start(&inner, 10000);
+	assert_fails(green_sleep(10000) == -1, ETIMEDOUT);
+	ck_assert(!green_timeout_end(&inner));
+	ck_assert_int_eq(green_error(NULL), GREEN_TIMEOUT);
+	ck_assert(green_timeout_end(&outer));
+	green_timeout_start(&outer, 10000);
+	green_timeout_start(&inner, 20);
+	assert_fails(green_sleep(10000) == -1, ETIMEDOUT);
+	ck_assert(green_timeout_end(&inner));
+	ck_assert_int_eq(green_sleep(1), 0);
+	ck_assert(!green_timeout_end(&outer));
+	ck_assert_int_eq(green_error(NULL), 0);
+}
+END_TEST
+
+/* Both are over before anybody waits: each makes one call fail. */
+START_TEST(to4_two_that_are_over_together_fail_one_call_each)
+{
+	struct green_timeout outer, inner;
+	int64_t start = clock_now();
+
+	green_timeout_start(&inner, 5);
+	green_timeout_start(&outer, 5);
+	while (ms_since(start) < 10)
+		;
+	green_yield();
+	assert_fails(green_sleep(10000) == -1, ETIMEDOUT);
+	ck_assert(green_timeout_end(&inner));
+	assert_fails(green_sleep(10000) == -1, ETIMEDOUT);
+	ck_assert(green_timeout_end(&outer));
+	ck_assert_int_eq(green_error(NULL), 0);
+}
+END_TEST
+
+static void *kill_in_scope(void *unused)
+{
+	struct green_timeout limit;
+
+	(void)unused;
+	green_timeout_start(&limit, 10000);
+	assert_fails(green_sleep(10000) == -1, ECANCELED);
+	ck_assert(!green_timeout_end(&limit));
+	ck_assert_int_eq(green_error(NULL), GREEN_EXIT);
+	/* In its clean-up it has a limit of its own, but no call waits. */
+	green_timeout_start(&limit, 10);
+	assert_fails(green_sleep(20) == -1, ECANCELED);
+	ck_assert(!green_timeout_end(&limit));
+	cleanups++;
+	return NULL;
+}
+
+START_TEST(to5_a_scope_lets_other_errors_pass)
+{
+	struct greenlet *task = green_spawn(kill_in_scope, NULL);
+
+	green_yield();
+	killed(task);
+	ck_assert_int_eq(cleanups, 1);
+}
+END_TEST
+
+static void *sleeper(void *ms)
+{
+	green_sleep((int)(intptr_t)ms);
+	return ms;
+}
+
+START_TEST(to6_joins_and_reads_end_too)
+{
+	struct greenlet *task = green_spawn(sleeper, (void *)60);
+	struct green_timeout limit;
+	char byte;
+
+	green_timeout_start(&limit, 10);
+	assert_fails(green_join(task, NULL, -1) == -1, ETIMEDOUT);
+	ck_assert(green_timeout_end(&limit));
+	tcp_pair(ends);
+	green_timeout_start(&limit, 10);
+	assert_fails(green_read(ends[0], &byte, 1) == -1, ETIMEDOUT);
+	ck_assert(green_timeout_end(&limit));
+	green_timeout_start(&limit, 10);
+	assert_fails(green_poll(&(struct pollfd) { .fd = ends[0], .events = POLLIN }, 1, 10000) == -1, ETIMEDOUT);
+	ck_assert(green_timeout_end(&limit));
+	close_pair(ends);
+	ck_assert_ptr_eq(join(task), (void *)60);
+}
+END_TEST
+
+/* A raw greenlet whose parent is parked in a blocking call: that call fails. */
+static void *throws_up(void *value)
+{
+	green_throw(green_current(), ENODEV, value);
+	return NULL;
+}
+
+static struct greenlet *child;
+
+static void *runs_child(void *value)
+{
+	green_switch(child, value);
+	return NULL;
+}
+
+static void *waits_as_parent(void *unused)
+{
+	(void)unused;
+	child = green_create(throws_up, NULL);
+	assert_fails(green_sleep(10000) == -1, ENODEV);
+	ck_assert_int_eq(green_error(NULL), ENODEV);
+	green_error_clear();
+	green_destroy(child);
+	cleanups++;
+	return NULL;
+}
+
+START_TEST(e1_a_parked_parent_hears_of_the_error)
+{
+	struct greenlet *parent = green_spawn(waits_as_parent, NULL), *other;
+
+	green_yield();
+	other = green_spawn(runs_child, NULL);
+	join(parent);
+	ck_assert_int_eq(cleanups, 1);
+	killed(other);
+}
+END_TEST
+
+static void reset(void)
+{
+	calls = cleanups = 0;
+}
+
+int main(void)
+{
+	TCase *tests = suite_begin("kill", WITH_HUB);
+
+	tcase_add_checked_fixture(tests, reset, NULL);
+	tcase_add_test(tests, s9_a_parked_task_ends_with_its_cleanup);
+	tcase_add_test(tests, s9_one_that_has_not_started_never_does);
+	tcase_add_test(tests, s9_who_refuses_is_waited_for);
+	tcase_add_test(tests, s9_without_a_wait_it_ends_later);
+	tcase_add_test(tests, s9_one_may_kill_itself);
+	tcase_add_test(tests, kill_refuses_what_makes_no_sense);
+	tcase_add_test(tests, s6_the_error_of_a_task_is_kept);
+	tcase_add_test(tests, s9_at_every_point_where_it_may_be_parked);
+	tcase_add_test(tests, d7_bytes_that_have_moved_come_first);
+	tcase_add_test(tests, to1_a_scope_ends_a_wait);
+	tcase_add_test(tests, to1_never_and_at_once);
+	tcase_add_test(tests, to3_nested_scopes_know_their_own);
+	tcase_add_test(tests, to4_two_that_are_over_together_fail_one_call_each);
+	tcase_add_test(tests, to5_a_scope_lets_other_errors_pass);
+	tcase_add_test(tests, to6_joins_and_reads_end_too);
+	tcase_add_test(tests, e1_a_parked_parent_hears_of_the_error);
+	return suite_end();
+}
