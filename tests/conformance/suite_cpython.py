@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""suite_cpython.py - the modules of CPython's own suite that are about threads, signals, processes and time"""
+"""suite_cpython.py - the modules of CPython's own suite about threads, processes, time, files and the network"""
 
 import json
 import os
@@ -10,12 +10,13 @@ PYTHON = "/usr/bin/python3"
 TESTS = "/usr/lib/python3.11/test/test_threading.py"
 MODULES = (
     # Those that wait longest come first.
-    "test_concurrent_futures test_socket test_signal test_imaplib test_xmlrpc test_io test_subprocess "
-    "test_faulthandler test_selectors test_threading test_poll test_thread test_threading_local test_threadsignals "
-    "test_threadedtempfile test_queue test_sched test_fork1 test_wait3 test_wait4 test_context test_time test_timeout "
-    "test_socketserver test_contextlib test_weakref test_eintr test_select test_epoll test_asyncore test_asynchat "
-    "test_smtpd test_smtplib test_httpservers test_ftplib test_poplib test_telnetlib test_urllib2_localnet "
-    "test_wsgiref test_docxmlrpc test_os test_posix test_pty test_popen"
+    "test_asyncio test_multiprocessing_fork test_concurrent_futures test_socket test_signal test_imaplib test_xmlrpc "
+    "test_io test_subprocess test_ssl test_logging test_faulthandler test_selectors test_threading test_poll "
+    "test_thread test_threading_local test_threadsignals test_threadedtempfile test_queue test_sched test_fork1 "
+    "test_wait3 test_wait4 test_context test_time test_timeout test_socketserver test_contextlib test_weakref "
+    "test_eintr test_select test_epoll test_asyncore test_asynchat test_smtpd test_smtplib test_httpservers "
+    "test_httplib test_ftplib test_poplib test_telnetlib test_urllib2_localnet test_wsgiref test_docxmlrpc test_os "
+    "test_posix test_pty test_popen test_fcntl test_file test_fileio test_largefile test_mmap"
 ).split()
 FAST = "test_threadsignals test_time test_timeout test_thread test_sched test_socketserver test_threading_local".split()
 LAST = "leaves_nothing"  # no case of CPython's, but what cpython_cases.py finds at the end of a module
