@@ -259,6 +259,34 @@ static void vectors(void)
 	say("writev %zd", n);
 }
 
+static void *gather_at_position(void *argument)
+{
+	char a[8] = "", b[8] = "";
+	struct iovec parts[] = { { a, 3 }, { b, 4 } };
+	ssize_t n = preadv2(*(int *)argument, parts, 2, -1, 0);
+
+	say("preadv2 %zd: %s|%s", n, a, b);
+	n = preadv2(*(int *)argument, parts, 2, -1, RWF_NOWAIT);
+	say("without waiting: %s", outcome(n));
+	return NULL;
+}
+
+/* An offset of -1 means no offset, so these wait as readv and writev do. */
+static void vectors_at_position(void)
+{
+	int ends[2];
+	char a[] = "abc", b[] = "defg";
+	struct iovec parts[] = { { a, 3 }, { b, 4 } };
+
+	must(pipe(ends) == 0, "pipe");
+	pthread_t reader = spawn(gather_at_position, &ends[0]);
+	pause_ms(20);
+	ssize_t n = pwritev2(ends[1], parts, 2, -1, 0);
+	join(reader);
+	say("pwritev2 %zd", n);
+	say("with an offset: %s", outcome(preadv2(ends[0], parts, 2, 0, 0)));
+}
+
 /* Regular files and /dev/null are always ready; epoll refuses them. */
 static void *use_files(void *argument)
 {
@@ -292,6 +320,7 @@ int main(int argc, char **argv)
 		{ "counters", counters, 2 },
 		{ "timers", timers, 1 },
 		{ "vectors", vectors, 1 },
+		{ "vectors_at_position", vectors_at_position, 1 },
 		{ "files", files, 1 },
 		{ 0 },
 	};
