@@ -79,6 +79,12 @@ static inline bool sys_failed(long result)
 	return (unsigned long)result >= (unsigned long)-4095;
 }
 
+/* sys_lacks - true if the kernel had no memory for what was asked: it may have some a moment later */
+static inline bool sys_lacks(long result)
+{
+	return result == -ENOMEM || result == -ENOSPC || result == -ENOBUFS;
+}
+
 /* sys_result - the libc convention: RESULT, or -1 with errno; for the outermost floor only */
 static inline long sys_result(long result)
 {

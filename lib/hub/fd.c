@@ -15,6 +15,7 @@ enum {
 
 #define EDGES (EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET)
 #define BROKEN (EPOLLERR | EPOLLHUP)
+#define LOOK_AGAIN (2 * NS_PER_MS)
 #define SPECIAL (EPOLLPRI | EPOLLRDHUP | BROKEN)
 
 struct fd {
@@ -182,8 +183,18 @@ void green__fd_event(void *context, uint64_t data, uint32_t events)
 	if (events & EPOLLRDHUP)
 		events |= EPOLLIN;
 	wake_waiters(entry, events);
-	if (!entry->registered && !list_empty(&entry->waits))
-		arm_once(hub, fd, entry, generation);
+	/* Those that cannot be told of the next event look for themselves. */
+	if (!entry->registered && !list_empty(&entry->waits) && arm_once(hub, fd, entry, generation))
+		wake_waiters(entry, events | BROKEN);
+}
+
+/* Where epoll has no memory to tell of an event, whoever waits looks now and then: the end of this wait is only a hint. */
+static int park_for_a_look(struct waiter *waiter, int64_t deadline)
+{
+	int64_t soon = clock_after(LOOK_AGAIN);
+	int error = green__park(waiter, soon < deadline ? soon : deadline);
+
+	return error == -ETIMEDOUT && soon < deadline ? 0 : error;
 }
 
 int green__fd_wait_many(struct hub *hub, struct fd_wait *waits, size_t count, int64_t deadline, enum wait_mode mode)
@@ -208,11 +219,12 @@ int green__fd_wait_many(struct hub *hub, struct fd_wait *waits, size_t count, in
 		list_append(&entry->waits, &wait->link);
 		error = arm(hub, wait->fd, entry);
 	}
-	if (!error) {
-		hub->fd_waits++;
+	hub->fd_waits++;
+	if (!error)
 		error = green__park(&waiter, deadline);
-		hub->fd_waits--;
-	}
+	else if (sys_lacks(error))
+		error = park_for_a_look(&waiter, deadline);
+	hub->fd_waits--;
 	for (size_t i = 0; i < linked; i++)
 		list_remove(&waits[i].link);
 	critical_leave(hub->flow);

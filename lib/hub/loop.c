@@ -85,6 +85,17 @@ void green__loop_finish(struct loop *loop)
 	loop->epoll_fd = loop->wake_fd = -1;
 }
 
+/* The child of a fork may have found no room for a loop of its own; until there is some, it looks often. */
+static bool loop_works(struct loop *loop)
+{
+	struct timespec pause = { 0, NS_PER_MS };
+
+	if (likely(loop->epoll_fd >= 0) || green__loop_init(loop) == 0)
+		return true;
+	sys_call(SYS_nanosleep, &pause, NULL);
+	return false;
+}
+
 static long wait_until(struct loop *loop, struct epoll_event *events, int64_t deadline)
 {
 	struct timespec left;
@@ -107,7 +118,7 @@ static long wait_until(struct loop *loop, struct epoll_event *events, int64_t de
 void green__loop_poll(struct loop *loop, int64_t deadline)
 {
 	struct epoll_event events[EVENTS_AT_ONCE];
-	long count = wait_until(loop, events, deadline);
+	long count = loop_works(loop) ? wait_until(loop, events, deadline) : 0;
 
 	__atomic_store_n(&loop->sleeping, 0, __ATOMIC_SEQ_CST);
 	for (long i = 0; i < count; i++) {
@@ -128,8 +139,11 @@ bool green__loop_pending(const struct loop *loop)
 void green__loop_wake(struct loop *loop)
 {
 	uint64_t one = 1;
+	long result;
 
-	sys_call(SYS_write, loop->wake_fd, &one, sizeof(one));
+	do {
+		result = sys_call(SYS_write, loop->wake_fd, &one, sizeof(one));
+	} while (result == -EINTR);
 }
 
 int green__loop_control(struct loop *loop, int operation, int fd, uint32_t events, uint64_t data)
@@ -137,12 +151,15 @@ int green__loop_control(struct loop *loop, int operation, int fd, uint32_t event
 	struct epoll_event event = { .events = events, .data.u64 = data };
 
 	(*loop->controls)++;
+	if (unlikely(loop->epoll_fd < 0) && green__loop_init(loop))
+		return -ENOMEM;
 	return (int)sys_call(SYS_epoll_ctl, loop->epoll_fd, operation, fd, &event);
 }
 
 int green__loop_move(struct loop *loop, int fd)
 {
 	long moved = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, fd + 1);
+	int error;
 
 	if (sys_failed(moved))
 		moved = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
@@ -152,8 +169,14 @@ int green__loop_move(struct loop *loop, int fd)
 		loop->epoll_fd = (int)moved;
 		return 0;
 	}
+	loop->wake_fd = (int)moved;
+	error = wake_register(loop);
+	if (error) {
+		loop->wake_fd = fd;
+		sys_call(SYS_close, moved);
+		return error;
+	}
 	/* The registration of the old number must go while that number is still open. */
 	sys_call(SYS_epoll_ctl, loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-	loop->wake_fd = (int)moved;
-	return wake_register(loop);
+	return 0;
 }

@@ -72,9 +72,14 @@ bool green__io_ready(int fd, short events)
 {
 	struct pollfd pollfd = { .fd = fd, .events = events };
 	struct timespec zero = { 0, 0 };
+	long ready;
 
 	green__current->flow->stats->io_calls++;
-	return sys_look(SYS_ppoll, &pollfd, 1, &zero, NULL, 8) > 0;
+	/* What is not known must not pass for "not ready": the event may have been told of already. */
+	do {
+		ready = sys_look(SYS_ppoll, &pollfd, 1, &zero, NULL, 8);
+	} while (sys_lacks(ready));
+	return ready > 0;
 }
 
 int green__iov_window(const struct iovec *vector, int count, size_t done, struct iovec *out, int room)

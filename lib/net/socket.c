@@ -325,13 +325,24 @@ static long connect_run(void *arg)
 	return sys_call(SYS_connect, call->fd, call->to, call->to_length);
 }
 
+/* What a socket says of itself; that the kernel lacks memory for the answer is none. */
+static long ask(int fd, int name, int *value)
+{
+	socklen_t length = sizeof(*value);
+	long result;
+
+	do {
+		result = sys_call(SYS_getsockopt, fd, SOL_SOCKET, name, value, &length);
+	} while (sys_lacks(result));
+	return result;
+}
+
 /* Anything else can become ready too, but never accepts. */
 static bool listening(int fd)
 {
 	int value = 0;
-	socklen_t length = sizeof(value);
 
-	return sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 && value;
+	return ask(fd, SO_ACCEPTCONN, &value) == 0 && value;
 }
 
 /*
@@ -394,14 +405,13 @@ static void set_nonblocking(int fd, int on)
 static long connect_finish(struct io *io)
 {
 	int error = 0;
-	socklen_t length = sizeof(error);
 	long result = green__io_wait(io);
 
 	if (result == -EAGAIN)
 		return -EINPROGRESS;
 	if (result)
 		return result;
-	result = sys_call(SYS_getsockopt, io->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+	result = ask(io->fd, SO_ERROR, &error);
 	if (result)
 		return result;
 	/* A wait that was interrupted and restarted may come back before the end. */
