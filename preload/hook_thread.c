@@ -13,6 +13,7 @@
 #include "hub/task.h"
 #include "migrate.h"
 #include "parking.h"
+#include "preempt.h"
 #include "robust.h"
 #include "shim.h"
 #include "signals.h"
@@ -309,6 +310,16 @@ static uintptr_t take_memory(const struct wanted *wanted, struct stack **stack)
 	return block;
 }
 
+/* At birth there may have been no timer to be had. */
+static void begin_ticking(void)
+{
+	if (likely(preempt_signal()))
+		return;
+	preempt_begin();
+	if (preempt_signal())
+		signals_masks_changed();
+}
+
 static int thread_create(pthread_t *id, const struct wanted *wanted, void *(*routine)(void *), void *argument)
 {
 	struct stack *stack;
@@ -338,6 +349,7 @@ static int thread_create(pthread_t *id, const struct wanted *wanted, void *(*rou
 	shim.stats->threads_created++;
 	*id = (pthread_t)block;
 	green__task_start(shim.hub, task);
+	begin_ticking();
 	critical_leave(shim.hub->flow);
 	return 0;
 }

@@ -367,6 +367,15 @@ static bool signal_unused(int number)
 	return real(sigaction)(number, NULL, &action) == 0 && action.sa_handler == SIG_DFL;
 }
 
+static void stop_ticking(void)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+
+	ticker_stop();
+	real(sigaction)(signal_number, &action, NULL);
+	signal_number = 0;
+}
+
 static bool tick_with(int number)
 {
 	struct sigaction action = { .sa_sigaction = on_tick, .sa_flags = SA_SIGINFO | SA_RESTART | SA_NODEFER };
@@ -378,7 +387,7 @@ static bool tick_with(int number)
 	signal_number = number;
 	if (ticker_start(number, shim.timeslice))
 		return true;
-	preempt_stop();
+	stop_ticking();
 	return false;
 }
 
@@ -396,8 +405,8 @@ void preempt_after_fork(void)
 {
 	ticker_forget();
 	preempt_due = 0;
-	if (signal_number)
-		ticker_start(signal_number, shim.timeslice);
+	if (signal_number && !ticker_start(signal_number, shim.timeslice))
+		stop_ticking();
 }
 
 int preempt_signal(void)
@@ -407,15 +416,12 @@ int preempt_signal(void)
 
 void preempt_stop(void)
 {
-	struct sigaction action = { .sa_handler = SIG_DFL };
 	int number = signal_number;
 	size_t next = 0;
 
 	if (!number)
 		return;
-	ticker_stop();
-	real(sigaction)(number, &action, NULL);
-	signal_number = 0;
+	stop_ticking();
 	while (candidates[next] != number)
 		next++;
 	while (++next < ARRAY_LENGTH(candidates) && !tick_with(candidates[next]))

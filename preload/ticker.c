@@ -105,8 +105,10 @@ static bool coarse_start(int64_t slice)
 	event._sigev_un._tid = (pid_t)sys_call(SYS_gettid);
 	if (sys_call(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &event, &ticker.timer))
 		return false;
-	ticker.has_timer = true;
-	return sys_call(SYS_timer_settime, ticker.timer, 0, &tick, NULL) == 0;
+	ticker.has_timer = sys_call(SYS_timer_settime, ticker.timer, 0, &tick, NULL) == 0;
+	if (!ticker.has_timer)
+		sys_call(SYS_timer_delete, ticker.timer);
+	return ticker.has_timer;
 }
 
 /* How far apart the kernel's own ticks are. */
@@ -131,7 +133,11 @@ bool ticker_start(int number, int64_t slice)
 		shim_say("slices shorter than the kernel's tick of %ld us are not to be had here; using that",
 			 (long)(kernel_tick() / 1000));
 	ticker.step = ticker.fine || ticker.slice > kernel_tick() ? ticker.slice : kernel_tick();
-	return ticker.fine || coarse_start(ticker.slice);
+	if (ticker.fine || coarse_start(ticker.slice))
+		return true;
+	/* A user has so many timers at most, and other processes of the same user may have them all. */
+	ticker.fine = fine_start(ticker.slice);
+	return ticker.fine != 0;
 }
 
 void ticker_stop(void)
