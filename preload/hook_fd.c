@@ -121,15 +121,17 @@ WRAPPER int dup3(int old, int new, int flags)
 }
 
 /* Tried without waiting first. */
+static long lock_attempt(int fd, int command, long argument)
+{
+	long result = sys_call(SYS_fcntl, fd, command == F_SETLKW ? F_SETLK : F_OFD_SETLK, argument);
+
+	return result == -EACCES ? -EAGAIN : result;
+}
+
 static int wait_for_lock(int fd, int command, long argument)
 {
-	long result;
-
 	shim_cancellation_point();
-	result = sys_call(SYS_fcntl, fd, command == F_SETLKW ? F_SETLK : F_OFD_SETLK, argument);
-	if (result != -EAGAIN && result != -EACCES)
-		return (int)sys_result(result);
-	return MIGRATED(real(fcntl64)(fd, command, argument));
+	return (int)TRIED(lock_attempt(fd, command, argument), EAGAIN, true, real(fcntl64)(fd, command, argument));
 }
 
 /* fcntl's third argument is passed as a word, whatever the command makes of it. */

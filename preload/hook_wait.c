@@ -23,23 +23,25 @@
 
 WRAPPER int flock(int fd, int operation)
 {
-	long result;
-
 	if (!shim_hub() || (operation & LOCK_NB))
 		return real(flock)(fd, operation);
-	result = sys_call(SYS_flock, fd, operation | LOCK_NB);
-	return result == -EWOULDBLOCK ? MIGRATED(real(flock)(fd, operation)) : (int)sys_result(result);
+	return (int)TRIED(sys_call(SYS_flock, fd, operation | LOCK_NB), EWOULDBLOCK, true, real(flock)(fd, operation));
 }
 
 /* libc's lockf calls its own fcntl. */
+static long lockf_attempt(int fd, off64_t length)
+{
+	long result = migrate_result(real(lockf64)(fd, F_TLOCK, length));
+
+	return result == -EACCES ? -EAGAIN : result;
+}
+
 WRAPPER int lockf64(int fd, int command, off64_t length)
 {
 	if (command != F_LOCK || !shim_hub())
 		return real(lockf64)(fd, command, length);
 	shim_cancellation_point();
-	if (real(lockf64)(fd, F_TLOCK, length) == 0)
-		return 0;
-	return errno == EAGAIN || errno == EACCES ? MIGRATED(real(lockf64)(fd, command, length)) : -1;
+	return (int)TRIED(lockf_attempt(fd, length), EAGAIN, true, real(lockf64)(fd, command, length));
 }
 
 ALIAS(lockf, lockf64);
@@ -48,24 +50,20 @@ ALIAS(lockf, lockf64);
 
 WRAPPER int msgsnd(int queue, const void *message, size_t size, int flags)
 {
-	long result;
-
 	if (!shim_hub() || (flags & IPC_NOWAIT))
 		return real(msgsnd)(queue, message, size, flags);
 	shim_cancellation_point();
-	result = sys_call(SYS_msgsnd, queue, message, size, flags | IPC_NOWAIT);
-	return result == -EAGAIN ? MIGRATED(real(msgsnd)(queue, message, size, flags)) : (int)sys_result(result);
+	return (int)TRIED(sys_call(SYS_msgsnd, queue, message, size, flags | IPC_NOWAIT), EAGAIN, false,
+			  real(msgsnd)(queue, message, size, flags));
 }
 
 WRAPPER ssize_t msgrcv(int queue, void *message, size_t size, long type, int flags)
 {
-	long result;
-
 	if (!shim_hub() || (flags & IPC_NOWAIT))
 		return real(msgrcv)(queue, message, size, type, flags);
 	shim_cancellation_point();
-	result = sys_call(SYS_msgrcv, queue, message, size, type, flags | IPC_NOWAIT);
-	return result == -ENOMSG ? MIGRATED(real(msgrcv)(queue, message, size, type, flags)) : sys_result(result);
+	return TRIED(sys_call(SYS_msgrcv, queue, message, size, type, flags | IPC_NOWAIT), ENOMSG, false,
+		     real(msgrcv)(queue, message, size, type, flags));
 }
 
 /* True if one of the operations is to wait, and COUNT is what the kernel takes as a rule. */
@@ -97,6 +95,9 @@ WRAPPER int semtimedop(int set, struct sembuf *operations, size_t count, const s
 
 	if (!shim_hub() || !may_wait(operations, count))
 		return real(semtimedop)(set, operations, count, timeout);
+	if (!timeout)
+		return (int)TRIED(semaphores_try(set, operations, count), EAGAIN, false,
+				  real(semtimedop)(set, operations, count, timeout));
 	result = semaphores_try(set, operations, count);
 	return result == -EAGAIN ? MIGRATED(real(semtimedop)(set, operations, count, timeout)) : (int)sys_result(result);
 }
@@ -129,11 +130,11 @@ WRAPPER int mq_timedsend(mqd_t queue, const char *message, size_t size, unsigned
 
 WRAPPER int mq_send(mqd_t queue, const char *message, size_t size, unsigned priority)
 {
-	long result;
-
-	if (shim_hub() && sent_at_once(queue, message, size, priority, &result))
-		return (int)sys_result(result);
-	return MIGRATED(real(mq_send)(queue, message, size, priority));
+	if (!shim_hub())
+		return real(mq_send)(queue, message, size, priority);
+	shim_cancellation_point();
+	return (int)TRIED(sys_call(SYS_mq_timedsend, queue, message, size, priority, &long_ago), ETIMEDOUT, true,
+			  real(mq_send)(queue, message, size, priority));
 }
 
 static bool received_at_once(mqd_t queue, char *message, size_t size, unsigned *priority, long *result)
@@ -154,11 +155,11 @@ WRAPPER ssize_t mq_timedreceive(mqd_t queue, char *message, size_t size, unsigne
 
 WRAPPER ssize_t mq_receive(mqd_t queue, char *message, size_t size, unsigned *priority)
 {
-	long result;
-
-	if (shim_hub() && received_at_once(queue, message, size, priority, &result))
-		return sys_result(result);
-	return MIGRATED(real(mq_receive)(queue, message, size, priority));
+	if (!shim_hub())
+		return real(mq_receive)(queue, message, size, priority);
+	shim_cancellation_point();
+	return TRIED(sys_call(SYS_mq_timedreceive, queue, message, size, priority, &long_ago), ETIMEDOUT, true,
+		     real(mq_receive)(queue, message, size, priority));
 }
 
 /* --- the rest --- */

@@ -5,9 +5,13 @@
 #include <string.h>
 
 #include "base/spinlock.h"
+#include "hub/task.h"
 #include "signals.h"
 #include "switch/thread_pointer.h"
 #include "tls.h"
+
+#define LONGEST_PAUSE (64 * NS_PER_MS)
+#define PAUSE (5 * NS_PER_MS)
 
 enum { SIGNAL_CANCEL = 32, SIGNAL_SETXID = 33 };
 
@@ -34,6 +38,31 @@ static bool block_is_shared(const struct hub *hub)
 	return hub->flow->living != threads.alive + 1;
 }
 
+/* A helper that could not be made for want of memory may be had a little later: natively the call needs none. */
+static bool leave(struct hub *hub, struct away *away)
+{
+	static int64_t gave_up;
+
+	if (green__leave(hub, away))
+		return true;
+	for (int64_t pause = NS_PER_MS; pause <= LONGEST_PAUSE && clock_now() > gave_up + NS_PER_SECOND; pause *= 4) {
+		green__sleep(hub, clock_after(pause), WAIT_PLAIN);
+		if (!hub->flow->spare_block)
+			hub->flow->spare_block = tls_take(thread_tid_next(), NULL, 0);
+		if (green__leave(hub, away))
+			return true;
+	}
+	gave_up = clock_now();
+	return false;
+}
+
+long migrate_pause(bool restartable)
+{
+	long error = green__sleep(shim.hub, clock_after(PAUSE), WAIT_INTERRUPTIBLE);
+
+	return error == -EINTR && shim_interrupted(restartable, true) ? 0 : error;
+}
+
 bool migrate_enter(struct migration *migration)
 {
 	struct hub *hub = shim_hub();
@@ -42,7 +71,7 @@ bool migrate_enter(struct migration *migration)
 	if (!hub || !self->block || self->greenlet != green__current || block_is_shared(hub))
 		return false;
 	signals_deliver();
-	if (!green__leave(hub, &migration->away))
+	if (!leave(hub, &migration->away))
 		return false;
 	migration->thread = self;
 	self->migration = migration;

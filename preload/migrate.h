@@ -62,6 +62,35 @@ void migrate_after_fork(void);
 		call; \
 	})
 
+/* migrate_pause - there is no helper: a moment for the others before the next attempt; 0, or -EINTR */
+long migrate_pause(bool restartable);
+
+/* The kernel's way to report what libc's CALL has returned. */
+static inline long migrate_result(long result)
+{
+	return result == -1 ? -errno : result;
+}
+
+/*
+ * TRIED(ATTEMPT, BUSY, RESTARTABLE, CALL) - the value of CALL, which may wait for another thread
+ *
+ * ATTEMPT is the same without waiting, and ends with -BUSY where CALL would wait;
+ * then CALL is made on a helper. If there is none, ATTEMPT is repeated: a carrier
+ * that waited might wait for one of those that it carries.
+ */
+#define TRIED(attempt, busy, restartable, call) \
+	__extension__({ \
+		long tried; \
+		while ((tried = (attempt)) == -(busy)) { \
+			CLEANUP(migrate_leave) struct migration migration = { .thread = NULL }; \
+			bool waits = migrate_enter(&migration) || !shim_hub(); \
+			tried = waits ? migrate_result(call) : migrate_pause(restartable); \
+			if (waits || tried) \
+				break; \
+		} \
+		sys_result(tried); \
+	})
+
 /* MIGRATED_OR(CALL, OTHERWISE) - the same, with another way if there is no helper: the carrier must not wait for a lock */
 #define MIGRATED_OR(call, otherwise) \
 	__extension__({ \
