@@ -390,28 +390,35 @@ WRAPPER FILE *popen(const char *command, const char *mode)
 	return stream_made(MIGRATED(real(popen)(command, mode)));
 }
 
+/* What could not be written has been lost before libc closed the stream, so libc does not know of it. */
+static int closed(int result, int error)
+{
+	if (result || !error)
+		return result;
+	errno = error;
+	return EOF;
+}
+
 WRAPPER int fclose(FILE *file)
 {
 	int fd = file ? fileno(file) : -1;
+	int error = file ? stream_closing(file) : 0;
 	FILE *guarded;
 
-	if (file)
-		stream_closing(file);
 	if (fd >= 0)
 		closing(fd);
 	guarded = stream_guard(file);
 	stream_unlock(&guarded);
-	return real(fclose)(file);
+	return closed(real(fclose)(file), error);
 }
 
 /* libc waits for the command's end inside itself. */
 WRAPPER int pclose(FILE *file)
 {
 	int fd = file ? fileno(file) : -1;
+	int error = file ? stream_closing(file) : 0;
 
-	if (file)
-		stream_closing(file);
 	if (fd >= 0)
 		closing(fd);
-	return MIGRATED(real(pclose)(file));
+	return closed(MIGRATED(real(pclose)(file)), error);
 }

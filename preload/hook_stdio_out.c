@@ -391,8 +391,9 @@ WRAPPER int fflush_unlocked(FILE *file)
 }
 
 /* What is left must be written before libc does it, which closes the descriptor unseen. */
-void stream_closing(FILE *file)
+int stream_closing(FILE *file)
 {
-	if (stream_cooperative(file) && file->_IO_write_ptr > file->_IO_write_base)
-		flush(file);
+	if (!stream_cooperative(file) || file->_IO_write_ptr <= file->_IO_write_base)
+		return 0;
+	return flush(file) == EOF ? errno : 0;
 }

@@ -75,14 +75,16 @@ static bool needs_no_read(const FILE *file)
 void stream_wait_for_input(FILE *file)
 {
 	struct pollfd pollfd = { .fd = fileno_unlocked(file), .events = POLLIN };
+	long result;
 
 	if (needs_no_read(file))
 		return;
 	/* The other end may wait for what is still to be written. */
 	if ((file->_flags & PUTTING) && file->_IO_write_ptr > file->_IO_write_base && stream_may_put(file, NULL))
 		stream_flush(file);
-	while (green__poll(&pollfd, 1, CLOCK_NEVER) == -EINTR)
-		;
+	do {
+		result = green__poll(&pollfd, 1, CLOCK_NEVER);
+	} while (result == -EINTR || sys_lacks(result));
 }
 
 bool stream_fill(FILE *file)

@@ -47,8 +47,8 @@ bool stream_put_byte(FILE *file, char byte);
 /* stream_flush - write what is buffered; false with errno and the stream's mark of an error, and as in libc it is lost */
 bool stream_flush(FILE *file);
 
-/* stream_closing - write what is buffered, for FILE is about to be closed (hook_stdio_out.c); takes the lock */
-void stream_closing(FILE *file);
+/* stream_closing - write what is buffered, for FILE is about to be closed (hook_stdio_out.c); takes the lock; 0 or an error */
+int stream_closing(FILE *file);
 
 /* --- the lock --- */
 
