@@ -79,7 +79,10 @@ bool green__hub_wanted(struct hub *hub)
 {
 	if (anybody_ready(hub) || hub->flow->interrupts || __atomic_load_n(&hub->remote, __ATOMIC_RELAXED))
 		return true;
-	return timerq_next(&hub->timers) <= clock_now() || green__loop_pending(&hub->loop);
+	if (timerq_next(&hub->timers) <= clock_now())
+		return true;
+	/* If there is only who runs, and the hub, descriptors have events that nobody waits for. */
+	return hub->flow->living > 2 && green__loop_pending(&hub->loop);
 }
 
 /* The stack is handed over newest first; turn it round, so that what came first is done first. */

@@ -383,6 +383,31 @@ static void cancelled_alone(void)
 	say("%s", join(thread) == PTHREAD_CANCELED ? "cancelled" : "it came to an end");
 }
 
+static void *receive_one(void *argument)
+{
+	char byte = 0;
+
+	say("the thread: %s", outcome(read(*(int *)argument, &byte, 1)));
+	return NULL;
+}
+
+/* The runtime knows of the descriptor since the thread waited for it; now its events are of no use to anybody. */
+static void traffic_of_the_last(void)
+{
+	int pair[2], right = 0;
+	pthread_t thread;
+	char byte = 'a';
+
+	stream_pair(pair);
+	thread = spawn(receive_one, &pair[0]);
+	pause_ms(20);
+	must(write(pair[1], &byte, 1) == 1, "write");
+	join(thread);
+	for (int i = 0; i < 40000; i++)
+		right += write(pair[1], &byte, 1) == 1 && read(pair[0], &byte, 1) == 1;
+	say("%d of 40000", right);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct plain_case cases[] = {
@@ -398,6 +423,7 @@ int main(int argc, char **argv)
 		{ "every_signal", every_signal, 1 },
 		{ "cancelled_alone", cancelled_alone, 1 },
 		{ "unusual_death", unusual_death, 1 },
+		{ "traffic_of_the_last", traffic_of_the_last, 1 },
 		{ 0 },
 	};
 
