@@ -169,8 +169,11 @@ def drain(process, limit):
     return ended, bytes(collected[process.stdout]), bytes(collected[process.stderr])
 
 
-def run(command, limit, env=None, green=None, stdin=None):
-    """Runs COMMAND in its own process group, under the shim when GREEN names the tool."""
+def run(command, limit, env=None, green=None, stdin=None, watch=None):
+    """Runs COMMAND in its own process group, under the shim when GREEN names the tool.
+
+    WATCH, if there is one, is called with the process id once the program has started; it must not wait.
+    """
     directory = tempfile.mkdtemp(prefix="plain-")
     env = dict(os.environ if env is None else env)
     if green:
@@ -181,6 +184,8 @@ def run(command, limit, env=None, green=None, stdin=None):
                                stderr=subprocess.PIPE, env=env, start_new_session=True)
     result = Result(process.pid, bool(green))
     try:
+        if watch:
+            watch(process.pid)
         ended, result.stdout, result.stderr = drain(process, limit)
         if not ended:
             result.hang = describe_hang(process.pid)
