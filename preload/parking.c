@@ -7,6 +7,9 @@
 
 enum { BUCKETS = 1024 };
 
+/* More calls that did not wait than anybody makes in a row. */
+#define CROWD_BURST 64
+
 /* How often a lock is looked at that can become free without our knowing. */
 #define UNSEEN_INTERVAL (2 * NS_PER_MS)
 
@@ -119,11 +122,17 @@ static unsigned wake(const void *address, unsigned count, uint32_t bits, unsigne
 	return woken;
 }
 
+/*
+ * Programs expect that those whom a broadcast or a barrier lets go start at about the
+ * same time: so who let them go gives way at its next call that could wait.
+ */
 unsigned parking_wake(const void *address, unsigned count, uint32_t bits)
 {
-	unsigned lost = 0;
+	unsigned lost = 0, woken = wake(address, count, bits, &lost);
 
-	return wake(address, count, bits, &lost);
+	if (count > 1 && woken && green__current)
+		green__current->burst += CROWD_BURST;
+	return woken;
 }
 
 bool parking_wake_one(const void *address)

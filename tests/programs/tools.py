@@ -298,10 +298,13 @@ class Pgbench(Tool):
 
 
 class Iperf(Tool):
-    """A thread per connection, and one that reports.  The sink knows what came."""
+    """A thread per connection, and one that reports.  The sink knows what came.
+
+    It relies on all threads having started when the first has sent everything, which with so few bytes is soon.
+    """
 
     name, program, package, service = "iperf", "/usr/bin/iperf", "iperf", Sink
-    size = 1 << 20
+    size = 100 << 10
 
     def iperf(self, service, count, *options):
         return [self.path(), "-c", "127.0.0.1", "-p", str(service.port), "-P", str(count), *options]
@@ -324,7 +327,7 @@ class Iperf(Tool):
             time.sleep(0.01)
         whole = service.counts.count(self.size)
         # There is a line for each connection that says what it moved, and one for all.
-        lines = len(re.findall(rb"^\[ *\d+\] .* 1\.00 MBytes ", result.stdout, re.MULTILINE))
+        lines = len(re.findall(rb"^\[ *\d+\] .* 100 KBytes ", result.stdout, re.MULTILINE))
         if lines != count:
             raise Failure(f"{lines} of {count} connections are reported", result)
         return whole, len(service.counts) - whole
