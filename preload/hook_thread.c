@@ -269,15 +269,23 @@ static bool too_many_threads(void)
 	return sys_call(SYS_prlimit64, 0, RLIMIT_NPROC, NULL, &limit) == 0 && threads.alive >= limit.rlim_cur && !may_exceed_limits();
 }
 
-/* What pthread_getattr_np shows is what was asked for, in libc's units; where ours has more, it is below that. */
+/*
+ * What pthread_getattr_np shows is what was asked for, in libc's units.  It ends, as libc's does, with the page that holds
+ * what describes the thread, so that those who map guard pages of their own find it aligned; where ours has more, it is below.
+ */
 static void show_stack(struct thread *thread, const struct wanted *wanted, const struct stack *stack)
 {
 	size_t page = (size_t)getauxval(AT_PAGESZ);
-	size_t size = wanted->stack ? stack->size : wanted->stack_size & ~(size_t)(STACK_ALIGNMENT - 1);
+	uintptr_t end = ((uintptr_t)(stack + 1) + page - 1) & ~(uintptr_t)(page - 1);
 
-	thread->stack_low = stack->low + (stack->size - size);
-	thread->stack_size = size;
-	thread->guard_size = wanted->stack ? 0 : (wanted->guard_size + page - 1) & ~(page - 1);
+	thread->stack_low = wanted->stack;
+	thread->stack_size = wanted->stack_size;
+	thread->guard_size = 0;
+	if (wanted->stack)
+		return;
+	thread->stack_size &= ~(size_t)(STACK_ALIGNMENT - 1);
+	thread->stack_low = (void *)(end - thread->stack_size);
+	thread->guard_size = (wanted->guard_size + page - 1) & ~(page - 1);
 }
 
 static void thread_init(struct thread *thread, uintptr_t block, const struct wanted *wanted, const struct stack *stack)

@@ -241,6 +241,16 @@ static bool stack_has(pthread_attr_t *attributes, void *local)
 	return (uintptr_t)local >= (uintptr_t)low && (uintptr_t)local < (uintptr_t)low + size;
 }
 
+/* Where some put guard pages of their own.  Only sizes of whole pages say where the stack ends. */
+static bool on_page_border(pthread_attr_t *attributes)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), size;
+	void *low;
+
+	pthread_attr_getstack(attributes, &low, &size);
+	return size % page || (uintptr_t)low % page == 0;
+}
+
 static void *look_at_stack(void *argument)
 {
 	pthread_attr_t attributes;
@@ -252,6 +262,7 @@ static void *look_at_stack(void *argument)
 	pthread_attr_getguardsize(&attributes, &guard);
 	pthread_attr_getdetachstate(&attributes, &state);
 	say("a local is %s the stack", stack_has(&attributes, &local) ? "in" : "outside");
+	say("its low end is %s page", on_page_border(&attributes) ? "the start of a" : "within a");
 	say("guard is %s, size is %s, %s", guard > 0 ? "there" : "missing",
 		size >= (size_t)argument ? "enough" : "too small",
 		state == PTHREAD_CREATE_JOINABLE ? "joinable" : "detached");
