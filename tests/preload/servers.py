@@ -68,8 +68,9 @@ class Server:
             found = re.search(self.kind.announces, self.printed())
             self.port = int(found.group(1)) if found else 0
             return bool(found)
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        address = self.kind.address(self)
+        with socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET) as probe:
+            return probe.connect_ex(address) == 0
 
     def tasks(self):
         return len(os.listdir(f"/proc/{self.process.pid}/task"))
@@ -131,6 +132,10 @@ class Kind:
 
     def command(self, server, options):
         raise NotImplementedError
+
+    def address(self, server):
+        """Where it is connected to: a host and a port, or the path of a unix socket."""
+        return "127.0.0.1", server.port
 
     def demand(self, path):
         if not os.path.exists(path):
