@@ -373,7 +373,10 @@ WRAPPER int __wprintf_chk(int flag, const wchar_t *format, ...)
 static int flush(FILE *file)
 {
 	STREAM_LOCKED(file);
-	if (file->_IO_write_ptr > file->_IO_write_base && stream_may_put(file, NULL))
+	/* Nothing is written, so nothing waits: a position that may be moved back is all. */
+	if (file->_IO_write_ptr <= file->_IO_write_base)
+		return real(fflush)(file);
+	if (stream_may_put(file, NULL))
 		return stream_flush(file) ? 0 : EOF;
 	return MIGRATED(real(fflush)(file));
 }
