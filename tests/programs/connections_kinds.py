@@ -197,15 +197,15 @@ class Rust(Compiled):
 class Java(Compiled):
     """A virtual machine with its collectors and compilers, whose threads are all green."""
 
-    name, source, package, needs = "Java", "ServerJava.java", "openjdk-17-jdk-headless", "/usr/bin/javac"
+    name, source, package = "Java", "ServerJava.java", "openjdk-17-jdk-headless"
 
     def command(self, server, options):
-        demand(self.needs, self.package)
+        compiler = demand("/usr/lib/jvm/java-*-openjdk-*/bin/javac", self.package)
         where = os.path.join(options.build, "tests", "programs")
         source, made = os.path.join(HERE, self.source), os.path.join(where, "ServerJava.class")
         if not os.path.exists(made) or os.path.getmtime(made) < os.path.getmtime(source):
-            compile_with([self.needs, "-d", where, source])
-        return ["/usr/bin/java", "-Xmx256m", "-cp", where, "ServerJava"]
+            compile_with([compiler, "-d", where, source])
+        return [os.path.join(os.path.dirname(compiler), "java"), "-Xmx256m", "-cp", where, "ServerJava"]
 
 
 class PyEcho(Program, PythonEcho):
