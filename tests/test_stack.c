@@ -270,6 +270,32 @@ START_TEST(tops_of_stacks_lie_on_different_cache_lines)
 }
 END_TEST
 
+/* What the kernel holds for this process's page tables. */
+static long table_kb(void)
+{
+	FILE *status = fopen("/proc/self/status", "r");
+	char line[256];
+	long size = -1;
+
+	while (status && fgets(line, sizeof(line), status))
+		sscanf(line, "VmPTE: %ld kB", &size);
+	fclose(status);
+	return size;
+}
+
+START_TEST(a_large_stack_costs_one_page_of_page_table)
+{
+	enum { COUNT = 60, SPARE = 4 };
+	long before = table_kb();
+
+	if (tools_watch())
+		return skipped("the tool has page tables of its own");
+	for (int i = 0; i < COUNT; i++)
+		*(volatile char *)((char *)green__stack_take(8 << 20) - 1) = 1;
+	ck_assert_int_le(table_kb() - before, (COUNT + SPARE) * 4);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = suite_begin("stack", WITHOUT_HUB);
@@ -288,5 +314,6 @@ int main(void)
 	tcase_add_test(tcase, no_address_space_is_enomem_and_later_there_is_some_again);
 	tcase_add_test(tcase, several_threads_never_get_the_same_stack);
 	tcase_add_test(tcase, tops_of_stacks_lie_on_different_cache_lines);
+	tcase_add_test(tcase, a_large_stack_costs_one_page_of_page_table);
 	return suite_end();
 }

@@ -83,28 +83,75 @@ bool green__stack_has_guard_markers(void)
 	return markers == 1;
 }
 
+/* Descriptors lie together: on a slab of its own each would cost a page, and a page of page table. */
+static struct slab *descriptor_take(void)
+{
+	static struct slab *next, *end;
+	long mapped;
+
+	if (next == end) {
+		mapped = sys_call(SYS_mmap, 0, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (sys_failed(mapped))
+			return NULL;
+		next = (struct slab *)mapped;
+		end = next + PAGE / sizeof(*next);
+	}
+	return next++;
+}
+
+static void unmap(uintptr_t from, uintptr_t to)
+{
+	if (from < to)
+		sys_call(SYS_munmap, from, to - from);
+}
+
+/* BYTES of memory, exactly at WHERE unless that is 0; or 0. */
+static uintptr_t map(uintptr_t where, size_t bytes)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK | (where ? MAP_FIXED_NOREPLACE : 0);
+	long mapped = sys_call(SYS_mmap, where, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+
+	if (sys_failed(mapped))
+		return 0;
+	if (!where || (uintptr_t)mapped == where)
+		return (uintptr_t)mapped;
+	/* Kernels before 4.17 take the place for a hint. */
+	unmap((uintptr_t)mapped, (uintptr_t)mapped + bytes);
+	return 0;
+}
+
+/*
+ * With the borders of slots in the middle of a page table, a guard shares its table with its neighbour's top.  That of the
+ * lowest slot does, too, when the next slab ends where this one begins.
+ */
+static uintptr_t map_bordered(size_t bytes)
+{
+	uintptr_t below = slabs ? (uintptr_t)slabs->base - bytes : 0, base, mapped;
+
+	if (below % PAGE_TABLE_SPAN == PAGE_TABLE_SPAN / 2 && map(below, bytes))
+		return below;
+	mapped = map(0, bytes + PAGE_TABLE_SPAN);
+	if (!mapped)
+		return 0;
+	base = mapped + PAGE_TABLE_SPAN;
+	base -= (base + PAGE_TABLE_SPAN / 2) % PAGE_TABLE_SPAN;
+	unmap(mapped, base);
+	unmap(base + bytes, mapped + bytes + PAGE_TABLE_SPAN);
+	return base;
+}
+
 static struct slab *slab_map(size_t slot, unsigned count)
 {
 	size_t bytes = slot * count;
-	size_t slack = slot % PAGE_TABLE_SPAN == 0 ? PAGE_TABLE_SPAN : 0;
-	long mapped = sys_call(SYS_mmap, 0, bytes + slack + PAGE, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-	struct slab *slab;
-	uintptr_t base;
+	uintptr_t base = slot % PAGE_TABLE_SPAN ? map(0, bytes) : map_bordered(bytes);
+	struct slab *slab = base ? descriptor_take() : NULL;
 
-	if (sys_failed(mapped))
+	if (!slab) {
+		unmap(base, base ? base + bytes : 0);
 		return NULL;
-	sys_call(SYS_madvise, mapped, bytes + slack + PAGE, MADV_NOHUGEPAGE);
-	slab = (struct slab *)mapped;
-	base = (uintptr_t)mapped + PAGE;
-	/* With the borders in the middle of a page table, a guard shares its table with its neighbour's top. */
-	if (slack)
-		base += (PAGE_TABLE_SPAN + PAGE_TABLE_SPAN / 2 - base % PAGE_TABLE_SPAN) % PAGE_TABLE_SPAN;
-	slab->base = (char *)base;
-	slab->slot = slot;
-	slab->count = count;
-	slab->carved = 0;
-	slab->next = slabs;
+	}
+	sys_call(SYS_madvise, base, bytes, MADV_NOHUGEPAGE);
+	*slab = (struct slab){ .next = slabs, .base = (char *)base, .slot = slot, .count = count };
 	slabs = slab;
 	return slab;
 }
