@@ -3,23 +3,25 @@
 """connections.py - thread-per-connection servers that others wrote, natively and under `green run` side by side
 
 Each is started with 1, 100 and 1,000 connections; every byte of every answer is compared, SIGTERM must end it alike, no
-kernel thread may be left over, and what it costs is two rows of a table: printed, and written to
+kernel thread may be left over, and what it costs is two rows of a table, which is printed and written to
 programs-connections.md in the current directory.  With --fast some of them are started with 100 connections.
 """
 
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import time
+from contextlib import ExitStack, contextmanager
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "preload"))
 
 # pylint: disable=wrong-import-position
 from connections_kinds import IN_CHECK, KINDS, compiled  # noqa: E402
-from harness import (Case, Failure, Skip, describe_tasks, main_with, raise_descriptor_limit, read_proc)  # noqa: E402
+from harness import Case, Failure, describe_tasks, main_with, raise_descriptor_limit, read_proc  # noqa: E402
 from servers import Server  # noqa: E402
 from speech import Line  # noqa: E402
 
@@ -28,6 +30,7 @@ COUNTS = (100,) if FAST else (1, 100, 1000)
 TURNS = {1: 5000, 100: 300, 1000: 30}
 KERNEL_STACK_KB = 16
 SETTLING = 15
+ROUNDS = 1 if FAST else 3
 
 
 # ---- the client ----
@@ -72,18 +75,8 @@ class Session:
     def __init__(self, server, count, options):
         self.server, self.count, self.options, self.lines = server, count, options, []
         self.pid, self.speech = server.process.pid, server.speech
-
-    def run(self):
-        try:
-            self.open()
-            self.look_at_memory()
-            self.load()
-            if self.server.kind.waits_for_clients:
-                self.close()
-                time.sleep(0.1)
-            self.status = self.server.end(signal.SIGTERM, 20)
-        finally:
-            self.close()
+        self.turns = max(1, int(TURNS[count] * server.kind.pace))
+        self.tasks, self.loads, self.complaint = 0, [], ""
 
     def open(self):
         """One after the other, each with an answer, for a short queue of connections overflows natively, too."""
@@ -97,6 +90,8 @@ class Session:
             line.say(question)
             if not self.same(answer, line.hear(len(answer))):
                 raise Failure(f"connection {number} has a wrong first answer")
+        if not self.speech.tls:
+            self.look_at_memory()
 
     def same(self, answer, seen):
         at, size = self.speech.free(answer)
@@ -105,6 +100,7 @@ class Session:
     def close(self):
         for line in self.lines:
             line.socket.close()
+        self.lines = []
 
     def look_at_memory(self):
         self.settle()
@@ -121,10 +117,13 @@ class Session:
             time.sleep(0.1)
 
     def load(self):
-        turns = max(1, int(TURNS[self.count] * self.server.kind.pace))
+        if self.speech.tls and self.loads:
+            # What was agreed on is lost with the client that did.
+            self.close()
+            self.open()
         path = self.server.path("script")
         with open(path, "wb") as file:
-            file.write(self.speech.script(self.count, turns))
+            file.write(self.speech.script(self.count, len(self.loads) * self.turns + 1, self.turns))
         client = Client(self.options, *(["--tls"] if self.speech.tls else []), path,
                         descriptors=[line.socket.fileno() for line in self.lines])
         try:
@@ -135,19 +134,19 @@ class Session:
 
     def measure(self, client):
         client.line()
-        if self.speech.tls:
+        if not self.tasks:
             self.look_at_memory()
         before = self.spent()
         client.process.stdin.write("\n")
         client.process.stdin.flush()
-        seen = json.loads(client.line())
+        load = json.loads(client.line())
         cpu, waits = (now - then for now, then in zip(self.spent(), before))
         if self.server.green:
             self.server.check_shim(10 if self.server.kind.pool else self.count)
-        self.wrong, self.missing, self.p50, self.p99 = (seen[name] for name in ("wrong", "missing", "p50", "p99"))
-        answers = max(1, seen["answers"])
-        self.cpu, self.waits, self.speed = cpu / answers, waits / answers, seen["answers"] / seen["seconds"]
-        if self.wrong or self.missing:
+        answers = max(1, load["answers"])
+        load.update(cpu=cpu / answers * 1e6, waits=waits / answers, speed=load["answers"] / load["seconds"])
+        self.loads.append(load)
+        if load["wrong"] or load["missing"]:
             self.complaint = client.process.stderr.read()
 
     def spent(self):
@@ -156,11 +155,34 @@ class Session:
                  for task in os.listdir(f"/proc/{self.pid}/task"))
         return time.clock_gettime(~self.pid << 3 | 2), sum(waits)
 
+    def median(self, name):
+        return statistics.median(load[name] for load in self.loads)
+
+    def total(self, name):
+        return sum(load[name] for load in self.loads)
+
+    def end(self):
+        if self.server.kind.waits_for_clients:
+            self.close()
+            time.sleep(0.1)
+        self.status = self.server.end(signal.SIGTERM, 20)
+        if self.total("wrong") or self.total("missing"):
+            raise Failure(f"{self.total('wrong')} answers are wrong, {self.total('missing')} missing: {self.complaint}")
+
 
 # ---- the cases ----
 
+@contextmanager
+def told(green):
+    """Says of each failure which of the two it is."""
+    try:
+        yield
+    except (Failure, OSError) as failure:
+        raise Failure(f"{'green' if green else 'natively'}: {failure}") from None
+
+
 class Comparison(Case):
-    """One kind of server with COUNT connections, natively and green."""
+    """One kind of server with COUNT connections, natively and green: both are there, and have their loads in turns."""
 
     rows, failed = [], []
 
@@ -169,48 +191,53 @@ class Comparison(Case):
         self.kind, self.count = kind, count
 
     def run(self, options):
+        sessions = []
+        try:
+            self.compare(options, sessions)
+        except Failure as failure:
+            self.failed.append(f"{self.kind.name} with {self.count:,} connections, {str(failure).splitlines()[0]}")
+            raise
+        finally:
+            if len(sessions) == 2 and all(session.loads for session in sessions):
+                self.rows.append((self.kind.name, self.count, *sessions))
+
+    def compare(self, options, sessions):
         speech = self.kind.speech()
-        native = self.session(options, speech, False)
-        if options.native_only:
-            return
-        green = self.session(options, speech, True)
-        self.rows.append((self.kind.name, self.count, native, green))
-        self.note = (f"{native.tasks} -> {green.tasks} threads, {native.resident} -> {green.resident} KB, "
-                     f"{native.cpu * 1e6:.0f} -> {green.cpu * 1e6:.0f} us a request, "
-                     f"{native.p99:.1f} -> {green.p99:.1f} ms p99, ends with {green.status}")
-        self.judge(native, green)
+        with ExitStack() as stack:
+            for green in (False,) if options.native_only else (False, True):
+                sessions.append(stack.enter_context(self.session(options, speech, green)))
+            for each in sessions * ROUNDS:
+                with told(each.server.green):
+                    each.load()
+            for each in sessions:
+                with told(each.server.green):
+                    each.end()
+        if not options.native_only:
+            self.judge(*sessions)
 
     def judge(self, native, green):
-        for how, session in (("natively", native), ("green", green)):
-            if session.wrong or session.missing:
-                raise Failure(f"{how} {session.wrong} answers are wrong, {session.missing} missing: {session.complaint}")
+        self.note = (f"{native.tasks} -> {green.tasks} threads, {native.resident} -> {green.resident} KB, "
+                     f"{native.median('cpu'):.1f} -> {green.median('cpu'):.1f} us a request, "
+                     f"{native.median('p99'):.1f} -> {green.median('p99'):.1f} ms p99, ends with {green.status}")
         if native.status != green.status:
             raise Failure(f"SIGTERM ends it with {green.status}, natively with {native.status}")
 
+    @contextmanager
     def session(self, options, speech, green):
-        try:
-            return self.talk(options, speech, green)
-        except (Failure, OSError) as failure:
-            if green:
-                self.failed.append(f"{self.kind.name}, {self.count} connections: {str(failure).splitlines()[0]}")
-            raise Failure(f"{'green' if green else 'natively'}: {failure}") from None
-
-    def talk(self, options, speech, green):
-        origin = Client(options, "--origin")
-        server = None
-        try:
-            speech.origin = int(origin.line().rsplit(" ", 1)[1])
-            self.kind.origin = speech.origin
-            server = Server(self.kind, options, green)
-            server.speech = speech
-            server.wait_until_listening(30)
-            session = Session(server, self.count, options)
-            session.run()
-            return session
-        finally:
-            if server:
-                server.clean_up()
-            origin.end()
+        """A server with all its connections, and the origin behind it; both are gone in the end."""
+        with ExitStack() as stack:
+            with told(green):
+                origin = Client(options, "--origin")
+                stack.callback(origin.end)
+                speech.origin = self.kind.origin = int(origin.line().rsplit(" ", 1)[1])
+                server = Server(self.kind, options, green)
+                stack.callback(server.clean_up)
+                server.speech = speech
+                server.wait_until_listening(30)
+                session = Session(server, self.count, options)
+                stack.callback(session.close)
+                session.open()
+            yield session
 
 
 # ---- the table ----
@@ -220,9 +247,8 @@ COLUMNS = ("server", "connections", "", "kernel threads", "RSS, MB", "kernel sta
 
 INTRO = """### Servers with a thread for each connection
 
-All connections are open before the first request, then all are busy at once; one client in C on the same {cores} cores
-compares every byte of every answer.  Memory is read while all connections are idle.  CPU and voluntary waits are the
-server's own.  After SIGTERM a process ends with its exit status, or the signal as a negative number.
+All connections are open before the first request, then all are busy at once. The native server and the green one have
+their loads in turns, {rounds} each, and the figures are medians. {summary}
 
 """
 
@@ -231,18 +257,37 @@ def row(name, count, how, session):
     def megabytes(size):
         return f"{size / 1024:.1f}"
     cells = (name, f"{count:,}", how, f"{session.tasks:,}", megabytes(session.resident),
-             f"{session.tasks * KERNEL_STACK_KB / 1024:.2f}", f"{session.tables / 1024:.2f}", f"{session.cpu * 1e6:.1f}",
-             f"{session.waits:.2f}", f"{session.speed:,.0f}", f"{session.p50:.2f}", f"{session.p99:.2f}", str(session.wrong),
-             str(session.missing), str(session.status))
+             f"{session.tasks * KERNEL_STACK_KB / 1024:.2f}", f"{session.tables / 1024:.2f}",
+             f"{session.median('cpu'):.1f}", f"{session.median('waits'):.2f}", f"{session.median('speed'):,.0f}",
+             f"{session.median('p50'):.2f}", f"{session.median('p99'):.2f}", str(session.total("wrong")),
+             str(session.total("missing")), str(getattr(session, "status", "")))
     return "| " + " | ".join(cells) + " |\n"
 
 
+def charged(session):
+    return session.resident + session.tables + session.tasks * KERNEL_STACK_KB
+
+
+def summary(count):
+    """What the average server gains with COUNT connections."""
+    pairs = [(native, green) for _, connections, native, green in Comparison.rows if connections == count]
+    if not pairs:
+        return ""
+
+    def ratio(value):
+        return statistics.geometric_mean(value(green) / value(native) for native, green in pairs)
+    return (f"With {count:,} connections a green server takes, in the geometric mean of {len(pairs)}, "
+            f"{ratio(lambda s: s.median('cpu')):.2f} times the CPU of the native one for a request, "
+            f"{ratio(lambda s: s.median('p99')):.2f} times as long for the slowest in a hundred, and "
+            f"{ratio(charged):.2f} times the memory, kernel stacks and page tables among it.")
+
+
 def table():
-    text = INTRO.format(cores=len(os.sched_getaffinity(0)))
+    text = INTRO.format(rounds=ROUNDS, summary=" ".join(summary(count) for count in COUNTS if count > 1))
     text += "| " + " | ".join(COLUMNS) + " |\n| :-- | --: | :-- |" + " --: |" * (len(COLUMNS) - 3) + "\n"
     for name, count, native, green in Comparison.rows:
         text += row(name, count, "native", native) + row(name, count, "green", green)
-    return text + "".join(f"\n- Failed green: {line}" for line in Comparison.failed)
+    return text + "".join(f"\n- Failed: {line}\n" for line in Comparison.failed)
 
 
 def cases(_options):

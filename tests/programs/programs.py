@@ -24,9 +24,9 @@ PARTS = {"connections": 660, "tools": 300, "drivers": 240, "events": 300}
 INTRO = """# Real programs, natively and under `green run`
 
 Programs that others wrote, as Debian packages them, and short servers over other people's libraries; nothing is changed
-or linked anew. Each row is a run of a fresh process, the native one first and the green one right after it, with the same
-client and the same requests. Every byte of every answer is compared, and each green run has shown by its counters that
-all its threads were green.
+or linked anew. Each row is a fresh process, the native and the green one beside each other, with the same client and the
+same requests. Every byte of every answer is compared, and each green run has shown by its counters that all its threads
+were green.
 
 `make -C build programs-table` makes this page anew; `./bootstrap programs` makes one in `build/tests/programs/programs.md`.
 This one is of {date}: {machine}, {cores} cores, {memory:.0f} GB, Linux {kernel}, {libc}. {results}.
@@ -40,9 +40,9 @@ This one is of {date}: {machine}, {cores} cores, {memory:.0f} GB, Linux {kernel}
 - *wrong*, *missing*: answers that differ in a byte, and that never came
 - *ends with*: the exit status after SIGTERM, or the signal that killed it as a negative number
 
-With one connection there is nothing to gain: the row shows what the shim costs. The cores are shared by program and client,
-with other machines' guests besides, so figures of a single run that differ by a fifth say nothing; CPython's, Ruby's and
-Java's native ones differ up to fourfold from run to run.
+With one connection there is nothing to gain: the row shows what the shim costs. Program and client share the cores, and on
+a busy machine a hundred native threads get more of them than one, so requests a second and p99 that differ by a fifth say
+nothing; CPython's, Ruby's and Java's native figures differ up to fourfold from run to run. CPU and waits are steadier.
 
 """
 

@@ -89,9 +89,9 @@ class Speech:
         text = struct.pack("=4I", len(question), len(answer), *self.free(answer)) + question + answer
         return text + bytes(-len(text) % 4)
 
-    def script(self, connections, turns):
-        """What is said on all connections after the first turn."""
-        return b"".join(struct.pack("=I", turns) + b"".join(self.turn(i, turn) for turn in range(1, turns + 1))
+    def script(self, connections, first, turns):
+        """What is said on all connections in TURNS turns from the FIRST on."""
+        return b"".join(struct.pack("=I", turns) + b"".join(self.turn(i, turn) for turn in range(first, first + turns))
                         for i in range(connections))
 
 
