@@ -20,8 +20,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "preload"))
 
 # pylint: disable=wrong-import-position
-from connections_kinds import IN_CHECK, KINDS, compiled  # noqa: E402
-from harness import Case, Failure, describe_tasks, main_with, raise_descriptor_limit, read_proc  # noqa: E402
+from connections_kinds import IN_CHECK, KINDS, compiled, java_command  # noqa: E402
+from harness import (Case, Failure, check_stats, describe_tasks, main_with, raise_descriptor_limit, read_proc,  # noqa: E402
+                     run)
 from servers import Server  # noqa: E402
 from speech import Line  # noqa: E402
 
@@ -30,6 +31,8 @@ COUNTS = (100,) if FAST else (1, 100, 1000)
 TURNS = {1: 5000, 100: 300, 1000: 30}
 KERNEL_STACK_KB = 16
 SETTLING = 15
+# It makes 72 threads itself.
+JAVA_LIMIT, JAVA_THREADS = 60, 72
 ROUNDS = 1 if FAST else 3
 
 
@@ -240,6 +243,17 @@ class Comparison(Case):
             yield session
 
 
+class JavaThreads(Case):
+    """What else a virtual machine asks of threads; it has a dozen of its own."""
+
+    def run(self, options):
+        command = java_command("ThreadsJava", options)
+        native, green = run(command, JAVA_LIMIT), run(command, JAVA_LIMIT, green=options.green)
+        check_stats(green, JAVA_THREADS)
+        if native.status != 7 or (green.status, green.stdout) != (native.status, native.stdout):
+            raise Failure(f"it ends with {green.status}, natively with {native.status}", green, native.stdout)
+
+
 # ---- the table ----
 
 COLUMNS = ("server", "connections", "", "kernel threads", "RSS, MB", "kernel stacks, MB", "page tables, MB",
@@ -296,6 +310,8 @@ def cases(_options):
         for count in COUNTS:
             if count <= make.most and count * 4 + 100 < hard:
                 yield Comparison(make(), count)
+    if not FAST:
+        yield JavaThreads("Java.threads")
 
 
 def main():

@@ -194,18 +194,23 @@ class Rust(Compiled):
 
 # ---- Java, Python, Ruby ----
 
-class Java(Compiled):
+def java_command(name, options):
+    """How the class of that name is run, once it is compiled."""
+    compiler = demand("/usr/lib/jvm/java-*-openjdk-*/bin/javac", "openjdk-17-jdk-headless")
+    where = os.path.join(options.build, "tests", "programs")
+    source, made = os.path.join(HERE, f"{name}.java"), os.path.join(where, f"{name}.class")
+    if not os.path.exists(made) or os.path.getmtime(made) < os.path.getmtime(source):
+        compile_with([compiler, "-d", where, source])
+    return [os.path.join(os.path.dirname(compiler), "java"), "-Xmx256m", "-cp", where, name]
+
+
+class Java(Program):
     """A virtual machine with its collectors and compilers, whose threads are all green."""
 
-    name, source, package = "Java", "ServerJava.java", "openjdk-17-jdk-headless"
+    name, announces, chooses_port = "Java", Compiled.announces, False
 
     def command(self, server, options):
-        compiler = demand("/usr/lib/jvm/java-*-openjdk-*/bin/javac", self.package)
-        where = os.path.join(options.build, "tests", "programs")
-        source, made = os.path.join(HERE, self.source), os.path.join(where, "ServerJava.class")
-        if not os.path.exists(made) or os.path.getmtime(made) < os.path.getmtime(source):
-            compile_with([compiler, "-d", where, source])
-        return [os.path.join(os.path.dirname(compiler), "java"), "-Xmx256m", "-cp", where, "ServerJava"]
+        return java_command("ServerJava", options)
 
 
 class PyEcho(Program, PythonEcho):
