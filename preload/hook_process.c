@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "audit.h"
 #include "base/spinlock.h"
 #include "hub/descriptor.h"
 #include "hub/fd.h"
@@ -36,6 +37,7 @@ static void in_child(void)
 	green__descriptors_forked();
 	once_after_fork();
 	shim_stats_after_fork();
+	audit_after_fork();
 	if (!shim.hub || !shim_greenlet())
 		return;
 	shim.foreign = false;
@@ -125,6 +127,7 @@ __attribute__((visibility("hidden"))) void vfork_parent(void)
 #define WITH_OWN_MASK(call) \
 	do { \
 		int result; \
+		audit_program_changes(); \
 		if (!shim_greenlet()) \
 			return call; \
 		signals_before_exec(); \
@@ -213,6 +216,17 @@ WRAPPER int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_ac
 	green__descriptors_forked();
 	return MIGRATED(real(posix_spawnp)(pid, file, actions, attributes, argv, envp));
 }
+
+/* --- the end --- */
+
+WRAPPER void _exit(int status)
+{
+	audit_process_ends();
+	sys_call(SYS_exit_group, status);
+	__builtin_trap();
+}
+
+ALIAS(_Exit, _exit);
 
 /* --- wait --- */
 

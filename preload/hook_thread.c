@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include "audit.h"
 #include "hub/task.h"
 #include "migrate.h"
 #include "parking.h"
@@ -378,6 +379,7 @@ WRAPPER int pthread_create(pthread_t *id, const pthread_attr_t *attributes, void
 	error = wanted_read(&wanted, attributes);
 	if (!error)
 		error = thread_create(id, &wanted, routine, argument);
+	audit_thread_begins();
 	errno = saved;
 	return error;
 }

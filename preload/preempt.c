@@ -22,6 +22,7 @@
 #include <sys/auxv.h>
 #include <ucontext.h>
 
+#include "audit.h"
 #include "hub/task.h"
 #include "signals.h"
 #include "ticker.h"
@@ -335,6 +336,7 @@ static void on_tick(int number, siginfo_t *info, void *context)
 		signals_refresh_mask(&interrupted->uc_sigmask);
 	} else if (wanted && !gives && hog) {
 		ticker_hurry();
+		audit_tick(registers);
 	} else {
 		ticker_calm();
 	}

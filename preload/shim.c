@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "base/duration.h"
 #include "base/size.h"
 #include "detour.h"
@@ -138,6 +139,7 @@ static void strip_preload(char *value)
 
 static const char *const own_names[] = {
 	"GREEN_STACK", "GREEN_TIMESLICE", "GREEN_CHILDREN", "GREEN_VERBOSE", "GREEN_STATS", "GREEN_DETOUR",
+	"GREEN_AUDIT", "GREEN_AUDIT_PID",
 };
 
 /* Children run natively: nothing of ours stays in the environment. */
@@ -165,6 +167,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	read_stack_size();
 	read_timeslice();
 	open_stats();
+	audit_begin();
 	process_watch_forks();
 	if (read_switch("GREEN_DETOUR", false) && detour_install())
 		shim.stats->detoured = 1;

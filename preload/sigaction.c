@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sigaction.c - what the program has asked for, and what the kernel is told instead */
+#include "audit.h"
 #include "hub/hub.h"
 #include "preempt.h"
 #include "sigparts.h"
@@ -130,6 +131,8 @@ void action_default(const siginfo_t *info)
 	int number = info->si_signo;
 	uint64_t mask = signal_bit(number);
 
+	if (default_of(number) == DISPOSITION_END)
+		audit_process_ends();
 	real(sigaction)(number, &action, &before);
 	sys_call(SYS_rt_tgsigqueueinfo, sys_call(SYS_getpid), sys_call(SYS_gettid), number, info);
 	sys_call(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, &mask, sizeof(mask));

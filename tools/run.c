@@ -20,6 +20,7 @@
 struct options {
 	const char *stack;	/* NULL unless --stack was given */
 	const char *timeslice;	/* NULL unless --timeslice was given */
+	const char *audit;	/* what GREEN_AUDIT is to be; NULL unless --audit was given */
 	bool no_children;
 	bool detour;
 	bool verbose;
@@ -37,6 +38,8 @@ static const char help_text[] =
 	"  --detour        change libc's own code, so that its streams and locks wait like\n"
 	"                  all else and need no helper threads\n"
 	"  --no-children   run the programs that COMMAND starts natively\n"
+	"  --audit[=FILE]  tell at the end, on standard error or in FILE.PROCESS, which calls\n"
+	"                  held up all threads for more than 10 ms\n"
 	"  --verbose       tell on standard error what is being done\n"
 	"  --help          print this text\n"
 	"  --version       print the version\n"
@@ -80,7 +83,7 @@ static int wrong_usage(const char *what, const char *value, const char *rule)
 /* Returns 0 to go on, else the status to exit with. */
 static int parse_option(const char *word, struct options *options)
 {
-	static const char stack[] = "--stack=", timeslice[] = "--timeslice=";
+	static const char stack[] = "--stack=", timeslice[] = "--timeslice=", audit[] = "--audit=";
 
 	if (strncmp(word, stack, strlen(stack)) == 0) {
 		options->stack = word + strlen(stack);
@@ -90,7 +93,13 @@ static int parse_option(const char *word, struct options *options)
 		options->timeslice = word + strlen(timeslice);
 		return is_duration(options->timeslice) ? 0 : wrong_usage(timeslice, options->timeslice, DURATION_RULE);
 	}
-	if (strcmp(word, "--no-children") == 0)
+	if (strncmp(word, audit, strlen(audit)) == 0) {
+		options->audit = word + strlen(audit);
+		return is_prefix(options->audit) ? 0 : wrong_usage(audit, "", "needs a file name, or --audit alone");
+	}
+	if (strcmp(word, "--audit") == 0)
+		options->audit = "1";
+	else if (strcmp(word, "--no-children") == 0)
 		options->no_children = true;
 	else if (strcmp(word, "--detour") == 0)
 		options->detour = true;
@@ -155,8 +164,12 @@ static int check_environment(const struct options *options)
 		{ "GREEN_VERBOSE", is_switch, "neither 0 nor 1" },
 		{ "GREEN_DETOUR", is_switch, "neither 0 nor 1" },
 		{ "GREEN_STATS", is_prefix, "empty, and no file name can begin with it" },
+		{ "GREEN_AUDIT", is_prefix, "empty: 1, 0 or the beginning of a file name" },
 	};
-	const bool replaced[] = { options->stack != NULL, options->timeslice != NULL, options->no_children, options->verbose, options->detour, false };
+	const bool replaced[] = {
+		options->stack != NULL, options->timeslice != NULL, options->no_children, options->verbose, options->detour,
+		false, options->audit != NULL,
+	};
 
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
 		const char *value = getenv(variables[i].name);
@@ -270,6 +283,15 @@ static int set_preload(const char *shim)
 	return result;
 }
 
+/* Only the command itself tells that it found nothing; its children would be many. */
+static int name_first_process(void)
+{
+	char number[24];
+
+	snprintf(number, sizeof(number), "%ld", (long)getpid());
+	return setenv("GREEN_AUDIT_PID", number, 1);
+}
+
 static int set_variables(const struct options *options, const char *shim)
 {
 	if (options->stack != NULL && setenv("GREEN_STACK", options->stack, 1) != 0)
@@ -281,6 +303,10 @@ static int set_variables(const struct options *options, const char *shim)
 	if (options->detour && setenv("GREEN_DETOUR", "1", 1) != 0)
 		return -1;
 	if (options->verbose && setenv("GREEN_VERBOSE", "1", 1) != 0)
+		return -1;
+	if (options->audit != NULL && setenv("GREEN_AUDIT", options->audit, 1) != 0)
+		return -1;
+	if (getenv("GREEN_AUDIT") != NULL && name_first_process() != 0)
 		return -1;
 	return set_preload(shim);
 }

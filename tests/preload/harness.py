@@ -169,15 +169,15 @@ def drain(process, limit):
     return ended, bytes(collected[process.stdout]), bytes(collected[process.stderr])
 
 
-def run(command, limit, env=None, green=None, stdin=None, watch=None):
-    """Runs COMMAND in its own process group, under the shim when GREEN names the tool.
+def run(command, limit, env=None, green=None, stdin=None, watch=None, flags=()):
+    """Runs COMMAND in its own process group, under the shim when GREEN names the tool, which is given FLAGS.
 
     WATCH, if there is one, is called with the process id once the program has started; it must not wait.
     """
     directory = tempfile.mkdtemp(prefix="plain-")
     env = dict(os.environ if env is None else env)
     if green:
-        command = [green, "run", "--", *command]
+        command = [green, "run", *flags, "--", *command]
         env["GREEN_STATS"] = os.path.join(directory, "stats")
     start = time.monotonic()
     process = subprocess.Popen(command, stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE,
