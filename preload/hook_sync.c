@@ -98,14 +98,20 @@ WRAPPER int sem_post(sem_t *semaphore)
 /* --- barrier --- */
 
 /*
- * libc's barrier is five words of its eight; the rest is free for ours.  There is
- * no static initialiser, so init is where they begin.
+ * libc's barrier is five words of its eight; the rest is free for ours, which serve
+ * kernel threads as well, since both kinds may meet at one barrier.  There is no
+ * static initialiser, so init is where they begin.
  */
 struct barrier {
 	unsigned in, round, size, shared, out;
-	unsigned waiting;    /* greenlets that have arrived in this generation */
-	unsigned generation; /* how often the barrier has opened */
-	unsigned leaving;    /* greenlets that it has opened for and that still look at it */
+	unsigned leaving;    /* threads that it has opened for and that still look at it */
+	union {
+		struct {
+			unsigned waiting;    /* threads that have arrived in this generation */
+			unsigned generation; /* futex word: how often the barrier has opened */
+		};
+		uint64_t state; /* both, to be changed at once */
+	};
 };
 
 _Static_assert(sizeof(struct barrier) <= sizeof(pthread_barrier_t), "our words fit into libc's object");
@@ -120,42 +126,100 @@ WRAPPER int pthread_barrier_init(pthread_barrier_t *object, const pthread_barrie
 	return error;
 }
 
+static bool barrier_sleepers; /* somebody has waited in the kernel */
+
+static unsigned leaving(const struct barrier *barrier)
+{
+	return __atomic_load_n(&barrier->leaving, __ATOMIC_ACQUIRE);
+}
+
 /* Whoever comes through first may destroy the barrier while the others are still on their way. */
 WRAPPER int pthread_barrier_destroy(pthread_barrier_t *object)
 {
 	struct barrier *barrier = (struct barrier *)(void *)object;
 
-	while (shim_hub() && !barrier->shared && barrier->leaving > 0)
-		green__yield(shim.hub);
+	while (!barrier->shared && leaving(barrier) > 0) {
+		if (shim_hub())
+			green__yield(shim.hub);
+		else
+			sys_call(SYS_sched_yield);
+	}
 	return real(pthread_barrier_destroy)(object);
+}
+
+/* True if the caller is the last one of its generation, and has opened the barrier; false: GENERATION has to pass. */
+static bool barrier_arrive(struct barrier *barrier, unsigned *generation)
+{
+	struct barrier before, after;
+
+	before.state = __atomic_load_n(&barrier->state, __ATOMIC_ACQUIRE);
+	do {
+		bool last = before.waiting + 1 >= barrier->size;
+
+		after.waiting = last ? 0 : before.waiting + 1;
+		after.generation = before.generation + last;
+		/* The others leave as soon as it is open. */
+		if (last)
+			__atomic_add_fetch(&barrier->leaving, barrier->size - 1, __ATOMIC_ACQ_REL);
+		if (__atomic_compare_exchange_n(&barrier->state, &before.state, after.state, false, __ATOMIC_ACQ_REL,
+						__ATOMIC_ACQUIRE))
+			break;
+		if (last)
+			__atomic_sub_fetch(&barrier->leaving, barrier->size - 1, __ATOMIC_ACQ_REL);
+	} while (true);
+	*generation = before.generation;
+	return after.generation != before.generation;
+}
+
+static bool barrier_closed(const struct barrier *barrier, unsigned generation)
+{
+	return __atomic_load_n(&barrier->generation, __ATOMIC_ACQUIRE) == generation;
+}
+
+/* Signals' handlers run between, however long they take; only the opening counts. */
+static void barrier_park(struct barrier *barrier, unsigned generation)
+{
+	while (barrier_closed(barrier, generation)) {
+		struct parked parked;
+		int error = 0;
+
+		parking_enter(&parked, barrier, WAIT_INTERRUPTIBLE);
+		if (barrier_closed(barrier, generation))
+			error = parking_wait(&parked, CLOCK_NEVER);
+		parking_leave(&parked);
+		if (error == -EINTR)
+			shim_interrupted(true, false);
+	}
+}
+
+static void barrier_sleep(struct barrier *barrier, unsigned generation)
+{
+	while (barrier_closed(barrier, generation))
+		sys_call(SYS_futex, &barrier->generation, FUTEX_WAIT_PRIVATE, generation, NULL);
 }
 
 WRAPPER int pthread_barrier_wait(pthread_barrier_t *object)
 {
 	struct barrier *barrier = (struct barrier *)(void *)object;
-	unsigned generation = barrier->generation;
+	bool green = shim_hub() != NULL;
+	unsigned generation;
 
-	if (!shim_hub() || barrier->shared)
+	if (barrier->shared)
 		return MIGRATED(real(pthread_barrier_wait)(object));
-	if (++barrier->waiting >= barrier->size) {
-		barrier->waiting = 0;
-		barrier->leaving += barrier->size - 1;
-		barrier->generation++;
-		parking_wake(barrier, UINT_MAX, PARKING_ALL);
+	if (!green)
+		__atomic_store_n(&barrier_sleepers, true, __ATOMIC_SEQ_CST);
+	if (barrier_arrive(barrier, &generation)) {
+		if (shim.hub)
+			parking_wake(barrier, UINT_MAX, PARKING_ALL);
+		if (__atomic_load_n(&barrier_sleepers, __ATOMIC_SEQ_CST))
+			sys_call(SYS_futex, &barrier->generation, FUTEX_WAKE_PRIVATE, INT_MAX);
 		return PTHREAD_BARRIER_SERIAL_THREAD;
 	}
-	/* Signals' handlers run between, however long they take; only the opening counts. */
-	while (barrier->generation == generation) {
-		struct parked parked;
-		int error;
-
-		parking_enter(&parked, barrier, WAIT_INTERRUPTIBLE);
-		error = parking_wait(&parked, CLOCK_NEVER);
-		parking_leave(&parked);
-		if (error == -EINTR)
-			shim_interrupted(true, false);
-	}
-	barrier->leaving--;
+	if (green)
+		barrier_park(barrier, generation);
+	else
+		barrier_sleep(barrier, generation);
+	__atomic_sub_fetch(&barrier->leaving, 1, __ATOMIC_ACQ_REL);
 	return 0;
 }
 
