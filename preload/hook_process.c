@@ -13,6 +13,7 @@
 #include "hub/helper.h"
 #include "hub/task.h"
 #include "hub/worker.h"
+#include "kernel_thread.h"
 #include "migrate.h"
 #include "native.h"
 #include "parking.h"
@@ -38,6 +39,7 @@ static void in_child(void)
 	once_after_fork();
 	shim_stats_after_fork();
 	audit_after_fork();
+	kernel_threads_after_fork();
 	if (!shim.hub || !shim_greenlet())
 		return;
 	shim.foreign = false;

@@ -12,6 +12,7 @@
 
 #include "audit.h"
 #include "hub/task.h"
+#include "kernel_thread.h"
 #include "migrate.h"
 #include "parking.h"
 #include "preempt.h"
@@ -158,8 +159,10 @@ static void thread_finish(struct thread *self)
 	keys_run_destructors();
 	robust_abandon(self);
 	cond_give_up();
-	if (threads.alive == 1)
+	if (threads.alive == 1) {
+		kernel_threads_wait(&self->ended);
 		exit(0);
+	}
 	signals_thread_ends(self);
 	thread_leave_list(self);
 }
@@ -369,7 +372,12 @@ WRAPPER int pthread_create(pthread_t *id, const pthread_attr_t *attributes, void
 	int saved = errno;
 	int error;
 
+	if (kernel_thread_wanted(routine, argument))
+		return kernel_thread_create(id, attributes, routine, argument);
 	if (!shim_greenlet() && !shim_birth()) {
+		/* A kernel thread's threads are such, too. */
+		if (shim.hub && !shim.in_vfork_child)
+			return kernel_thread_create(id, attributes, routine, argument);
 		/* Where memory is used up libc fails as well, and the next attempt may go better. */
 		error = real(pthread_create)(id, attributes, routine, argument);
 		if (!error)

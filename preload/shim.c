@@ -17,6 +17,7 @@
 #include "detour.h"
 #include "hub/task.h"
 #include "hub/worker.h"
+#include "kernel_thread.h"
 #include "migrate.h"
 #include "parking.h"
 #include "process.h"
@@ -139,7 +140,7 @@ static void strip_preload(char *value)
 
 static const char *const own_names[] = {
 	"GREEN_STACK", "GREEN_TIMESLICE", "GREEN_CHILDREN", "GREEN_VERBOSE", "GREEN_STATS", "GREEN_DETOUR",
-	"GREEN_AUDIT", "GREEN_AUDIT_PID",
+	"GREEN_AUDIT", "GREEN_AUDIT_PID", "GREEN_NATIVE_THREADS",
 };
 
 /* Children run natively: nothing of ours stays in the environment. */
@@ -168,6 +169,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	read_timeslice();
 	open_stats();
 	audit_begin();
+	kernel_thread_begin();
 	process_watch_forks();
 	if (read_switch("GREEN_DETOUR", false) && detour_install())
 		shim.stats->detoured = 1;

@@ -35,6 +35,7 @@ struct oddity {
 	unsigned int calls;
 	enum elf_kind kind;
 	bool missing;
+	bool native;		/* its threads stay kernel threads */
 	bool unread;		/* its calls cannot be found */
 };
 
@@ -206,6 +207,21 @@ static bool is_libc_part(const char *name)
 	return false;
 }
 
+static bool has_native_threads(const char *name)
+{
+	static const char *const known[] = {
+#define NATIVE(name) name,
+#include "../preload/native_libraries.def"
+#undef NATIVE
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strncmp(name, known[i], strlen(known[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void read_library(void *context, const char *name, const char *path)
 {
 	struct findings *findings = context;
@@ -222,6 +238,8 @@ static void read_library(void *context, const char *name, const char *path)
 		add_oddity(findings)->kind = kind;
 	else
 		with_image(path, read_file, findings);
+	if (path != NULL && has_native_threads(base_name(name)))
+		add_oddity(findings)->native = true;
 }
 
 /* --- telling --- */
@@ -328,18 +346,22 @@ static void print_all(const struct findings *findings)
 
 static void print_oddity(const struct oddity *oddity)
 {
-	printf("  %-14s", oddity->missing ? "missing" : oddity->unread ? "unreadable" : "system calls");
+	printf("  %-14s", oddity->missing ? "missing" : oddity->unread ? "unreadable" :
+			  oddity->native ? "native" : "system calls");
 	print_name(oddity->file);
 	if (oddity->unread)
 		fputs(" has no section headers, so its calls are not known\n", stdout);
 	else if (oddity->missing)
 		fputs(" is not found, so the program will not start\n", stdout);
+	else if (oddity->native)
+		fputs(" is known to want kernel threads, and those that it runs are such\n", stdout);
 	else if (oddity->kind == ELF_KIND_SANITIZER)
 		fputs(" is a sanitizer's, which must be the first to catch library calls\n", stdout);
 	else if (oddity->kind == ELF_KIND_INLINE_CALLS)
 		fputs(" makes system calls that cannot be caught\n", stdout);
 	else
-		printf(" makes at least %u past the C library, which cannot be caught\n", oddity->calls);
+		printf(" makes at least %u past the C library, which cannot be caught; if in threads of its own: "
+		       "--native-thread\n", oddity->calls);
 }
 
 static bool has_exceptions(const struct findings *findings)

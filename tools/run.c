@@ -21,6 +21,7 @@ struct options {
 	const char *stack;	/* NULL unless --stack was given */
 	const char *timeslice;	/* NULL unless --timeslice was given */
 	const char *audit;	/* what GREEN_AUDIT is to be; NULL unless --audit was given */
+	char *native_threads;	/* what --native-thread named, separated by colons; NULL unless it was given */
 	bool no_children;
 	bool detour;
 	bool verbose;
@@ -37,6 +38,8 @@ static const char help_text[] =
 	"                  a number followed by us, ms or s, 50us to 10s; or off\n"
 	"  --detour        change libc's own code, so that its streams and locks wait like\n"
 	"                  all else and need no helper threads\n"
+	"  --native-thread=LIBRARY  threads that LIBRARY runs stay kernel threads: a name,\n"
+	"                  with * and ? as in file names; may be given several times\n"
 	"  --no-children   run the programs that COMMAND starts natively\n"
 	"  --audit[=FILE]  tell at the end, on standard error or in FILE.PROCESS, which calls\n"
 	"                  held up all threads for more than 10 ms\n"
@@ -80,10 +83,24 @@ static int wrong_usage(const char *what, const char *value, const char *rule)
 	return EXIT_WRONG_USAGE;
 }
 
+/* Libraries add up, unlike other options. */
+static int add_native_thread(const char *name, struct options *options)
+{
+	char *before = options->native_threads;
+
+	if (*name == '\0' || strpbrk(name, ":/") != NULL)
+		return wrong_usage("--native-thread=", name, "not the name of a library, such as libfoo.so.1 or libfoo");
+	if (asprintf(&options->native_threads, "%s%s%s", before != NULL ? before : "", before != NULL ? ":" : "", name) < 0)
+		return wrong_usage("--native-thread=", name, "out of memory");
+	free(before);
+	return 0;
+}
+
 /* Returns 0 to go on, else the status to exit with. */
 static int parse_option(const char *word, struct options *options)
 {
-	static const char stack[] = "--stack=", timeslice[] = "--timeslice=", audit[] = "--audit=";
+	static const char stack[] = "--stack=", timeslice[] = "--timeslice=", audit[] = "--audit=",
+		native_thread[] = "--native-thread=";
 
 	if (strncmp(word, stack, strlen(stack)) == 0) {
 		options->stack = word + strlen(stack);
@@ -97,6 +114,8 @@ static int parse_option(const char *word, struct options *options)
 		options->audit = word + strlen(audit);
 		return is_prefix(options->audit) ? 0 : wrong_usage(audit, "", "needs a file name, or --audit alone");
 	}
+	if (strncmp(word, native_thread, strlen(native_thread)) == 0)
+		return add_native_thread(word + strlen(native_thread), options);
 	if (strcmp(word, "--audit") == 0)
 		options->audit = "1";
 	else if (strcmp(word, "--no-children") == 0)
@@ -107,6 +126,8 @@ static int parse_option(const char *word, struct options *options)
 		options->verbose = true;
 	else if (strcmp(word, "--stack") == 0)
 		return wrong_usage(word, "", "needs a size, as in --stack=256k");
+	else if (strcmp(word, "--native-thread") == 0)
+		return wrong_usage(word, "", "needs a library, as in --native-thread=libfoo.so.1");
 	else if (strcmp(word, "--timeslice") == 0)
 		return wrong_usage(word, "", "needs a time, as in --timeslice=1ms");
 	else
@@ -164,11 +185,12 @@ static int check_environment(const struct options *options)
 		{ "GREEN_VERBOSE", is_switch, "neither 0 nor 1" },
 		{ "GREEN_DETOUR", is_switch, "neither 0 nor 1" },
 		{ "GREEN_STATS", is_prefix, "empty, and no file name can begin with it" },
+		{ "GREEN_NATIVE_THREADS", is_prefix, "empty: names of libraries, separated by colons" },
 		{ "GREEN_AUDIT", is_prefix, "empty: 1, 0 or the beginning of a file name" },
 	};
 	const bool replaced[] = {
 		options->stack != NULL, options->timeslice != NULL, options->no_children, options->verbose, options->detour,
-		false, options->audit != NULL,
+		false, options->native_threads != NULL, options->audit != NULL,
 	};
 
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
@@ -301,6 +323,8 @@ static int set_variables(const struct options *options, const char *shim)
 	if (options->no_children && setenv("GREEN_CHILDREN", "0", 1) != 0)
 		return -1;
 	if (options->detour && setenv("GREEN_DETOUR", "1", 1) != 0)
+		return -1;
+	if (options->native_threads != NULL && setenv("GREEN_NATIVE_THREADS", options->native_threads, 1) != 0)
 		return -1;
 	if (options->verbose && setenv("GREEN_VERBOSE", "1", 1) != 0)
 		return -1;

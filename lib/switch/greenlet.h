@@ -94,7 +94,8 @@ struct stats {
 	uint64_t preemptions;
 	uint64_t ticks;
 	uint64_t detoured;
-	uint64_t reserved[16];
+	uint64_t native_threads; /* what pthread_create made on kernel threads on purpose; any thread counts */
+	uint64_t reserved[15];
 };
 
 _Static_assert(sizeof(struct stats) == 256, "the size of the file that GREEN_STATS names");

@@ -165,6 +165,20 @@ class Calm(Compared):
             raise Failure(f"{result.stats[result.pid]['ticks']} ticks, at most {self.MOST_TICKS} expected", result)
 
 
+class Workers(Compared):
+    """A library's threads are kernel threads, which the listed number counts, and the program's are green ones."""
+
+    flags = ("--native-thread=dl_workers", "--native-thread=dl_cr*.so")
+
+    def run_once(self, options, env, native):
+        result = run(self.command, limit=self.limit, env=env, green=options.green, flags=self.flags)
+        self.compare(native, result)
+        check_stats(result, 1)
+        natives = result.stats[result.pid]["natives"]
+        if natives != self.threads:
+            raise Failure(f"{natives} native threads, {self.threads} expected", result)
+
+
 class Overflow(Compared):
     """Deep recursion ends by the same signal; the shim adds one sentence which names the greenlet."""
 
@@ -364,6 +378,9 @@ def cases(options):
     detours = os.path.join(options.programs, "detours")
     yield DetourByMemory(detours, "formatted", 2)
     yield DetourRefused("detour_refused", [os.path.join(options.programs, "streams"), "wide"], 1)
+    path = os.path.join(options.programs, "workers")
+    for name, natives in listed_cases(path):
+        yield Workers(f"workers.{name}", [path, name], natives)
     yield Overflow("overflow", [os.path.join(options.programs, "overflow")], 1)
     yield from allocator_cases(options)
     yield Crowd("crowd")

@@ -18,7 +18,7 @@ STATS_MAGIC = 0x3153544154534E47
 STATS_SIZE = 256
 STATS_NAMES = (
     "magic carriers created alive peak helpers epoll_wait epoll_ctl io parks switches stood_down handlers preemptions ticks "
-    "detoured"
+    "detoured natives"
 ).split()
 
 
