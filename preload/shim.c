@@ -25,6 +25,7 @@
 #include "switch/thread_pointer.h"
 #include "thread.h"
 #include "tls.h"
+#include "unfit.h"
 
 #define OWN_NAME "libgreen-preload.so"
 #define STATS_MAGIC UINT64_C(0x3153544154534e47)
@@ -140,7 +141,7 @@ static void strip_preload(char *value)
 
 static const char *const own_names[] = {
 	"GREEN_STACK", "GREEN_TIMESLICE", "GREEN_CHILDREN", "GREEN_VERBOSE", "GREEN_STATS", "GREEN_DETOUR",
-	"GREEN_AUDIT", "GREEN_AUDIT_PID", "GREEN_NATIVE_THREADS",
+	"GREEN_AUDIT", "GREEN_AUDIT_PID", "GREEN_NATIVE_THREADS", "GREEN_CARRY",
 };
 
 /* Children run natively: nothing of ours stays in the environment. */
@@ -160,7 +161,7 @@ static void leave_children_alone(void)
 __attribute__((constructor)) static void start(int argc, char **argv, char **envp)
 {
 	(void)argc;
-	(void)argv;
+	unfit_begin_again(argv, envp);
 	if (!environ)
 		environ = envp;
 	real_resolve();
@@ -201,6 +202,15 @@ static bool stand_down(const char *problem)
 	shim.stats->stood_down = 1;
 	shim_say("%s; threads stay real ones", problem);
 	return false;
+}
+
+void shim_loads(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	if (strncmp(slash ? slash + 1 : name, "libjvm.so", 9) || shim.hub || shim.stood_down || read_switch("GREEN_CARRY", false))
+		return;
+	stand_down("a Java virtual machine is loaded, which stops and inspects its threads itself");
 }
 
 static void adopt_stats(struct flow *flow)

@@ -15,7 +15,7 @@ $cc --version >/dev/null 2>&1 || { echo "skip all: no C compiler"; exit 77; }
 
 LC_ALL=C
 export LC_ALL
-unset GREEN_STACK GREEN_TIMESLICE GREEN_DETOUR GREEN_CHILDREN GREEN_VERBOSE GREEN_STATS LD_PRELOAD TELL
+unset GREEN_AUDIT GREEN_CARRY GREEN_NATIVE_THREADS GREEN_STACK GREEN_TIMESLICE GREEN_DETOUR GREEN_CHILDREN GREEN_VERBOSE GREEN_STATS LD_PRELOAD TELL
 
 # Programs run as another user, too, so that user must be able to get there.
 umask 022
@@ -115,7 +115,8 @@ if "$green" run "$green" --version 2>&1 | grep -q 'built with a sanitizer'; then
 	exit 77
 fi
 PATH=$tmp/bin:$PATH
-native_line='running it without green threads$'
+native_line='running it without green threads\(, unless --carry is given\)\?$'
+carried_line='giving it green threads all the same$'
 
 # --- The command line -------------------------------------------------------
 
@@ -215,7 +216,7 @@ expect "--timeslice without a time" status=2 "err=needs a time" native
 run "$green" run ./tell
 expect "no --timeslice, no GREEN_TIMESLICE" status=0 out=unset carried
 TELL=GREEN_STACK
-for variable in GREEN_CHILDREN GREEN_VERBOSE GREEN_DETOUR; do
+for variable in GREEN_CHILDREN GREEN_VERBOSE GREEN_DETOUR GREEN_CARRY; do
 	for value in '' 2 yes 00 '1 '; do
 		run env "$variable=$value" "$green" run ./tell
 		expect "$variable='$value' is refused" status=2 "err=^green run: $variable=$value: .*: $usage" native
@@ -234,6 +235,28 @@ run "$green" run --no-children sh -c './tell; ./tell; exit 5'
 expect "--no-children" status=5 processes=1
 run env GREEN_CHILDREN=0 "$green" run sh -c './tell; ./tell; exit 5'
 expect "GREEN_CHILDREN=0" status=5 processes=1
+TELL=GREEN_DETOUR
+for option in --audit= --native-thread= --native-thread=a:b --native-thread=/lib/a --native-thread --audits --carry=1; do
+	run "$green" run "$option" ./tell
+	expect "$option is refused" status=2 "err=^green run: --.*: $usage" native
+done
+for variable in GREEN_AUDIT GREEN_NATIVE_THREADS; do
+	run env $variable= "$green" run ./tell
+	expect "$variable= is refused" status=2 "err=^green run: $variable=: empty.*: $usage" native
+done
+TELL=GREEN_NATIVE_THREADS
+run env GREEN_NATIVE_THREADS=liba "$green" run --native-thread=libb.so.1 '--native-thread=lib[cd]*' ./tell
+expect "--native-thread adds up, and replaces the variable" status=0 'out=libb.so.1:lib[cd]*' quiet carried
+TELL=GREEN_AUDIT
+run "$green" run --audit ./tell
+expect "--audit" status=0 out=1 'err=^green audit: process [0-9]* made no thread that could have been held up$' carried
+run "$green" run --audit --audit=report ./tell
+expect "--audit=FILE" status=0 out=report quiet carried
+cat report.* >err
+expect "the file has what would be on standard error" 'err=^green audit: process [0-9]* made no thread that could have been held up$'
+TELL=GREEN_CARRY
+run "$green" run --carry ./tell
+expect "--carry of a program that is carried anyway" status=0 out=1 quiet carried
 TELL=GREEN_DETOUR
 run env GREEN_DETOUR=0 "$green" run --detour ./tell
 expect "--detour" status=0 out=1 quiet carried
@@ -385,6 +408,8 @@ fi
 if objcopy --add-section .go.buildinfo=other.c tell tell_go 2>/dev/null; then
 	run "$green" run ./tell_go
 	expect "Go program" status=0 out=unset "err=^green: \./tell_go: a Go program, .*; $native_line" native
+	run "$green" run --carry ./tell_go
+	expect "Go program with --carry" status=0 "out=$shim" "err=^green: \./tell_go: a Go program, .*; $carried_line" carried
 	objcopy --add-section .note.go.buildid=other.c tell tell_go
 	run "$green" run ./tell_go
 	expect "Go program, by its build id" status=0 out=unset "err=a Go program, .*; $native_line" native
@@ -423,14 +448,22 @@ expect "program for another CPU" status=126 "says=^green: \./tell_machine: .* fo
 
 # $1 names the case and $2 a compiler; the rest makes a program with a sanitizer.
 sanitized() {
-	name="$1" compiler=$2
+	what="$1" compiler=$2
 	shift 2
 	if ! $compiler tell.c -o tell_sanitized "$@" 2>cc.log || ! TELL=PATH ./tell_sanitized >/dev/null 2>&1; then
-		skip "$name" "cannot make or run one"
+		skip "$what" "cannot make or run one"
 		return
 	fi
 	run "$green" run ./tell_sanitized
-	expect "$name" status=0 out=unset "err=^green: \./tell_sanitized: built with a sanitizer .*; $native_line" native
+	expect "$what" status=0 out=unset "err=^green: \./tell_sanitized: built with a sanitizer .*; $native_line" native
+	# Some runtimes end the program then.
+	run env GREEN_CARRY=1 "$green" run ./tell_sanitized
+	expect "$what with GREEN_CARRY=1" "says=^green: \./tell_sanitized: built with a sanitizer .*; $carried_line"
+	# One that is hidden in the program is not found there, and bears the shim.
+	if ldd ./tell_sanitized | grep -q san || nm -D --defined-only ./tell_sanitized 2>/dev/null | grep -qE ' __(hwa|a|l|m|t)san_init$'; then
+		run "$green" run sh -c 'exec ./tell_sanitized'
+		expect "$what, by way of a shell" status=0 out=unset quiet
+	fi
 }
 
 sanitized "address sanitizer" "$cc" -fsanitize=address
@@ -454,12 +487,98 @@ if build tell_asks -DHELP_WITH=ask ask.c; then
 	run "$green" run ./tell_asks
 	expect "a program that asks whether there is a sanitizer" status=0 "out=$shim" quiet carried
 fi
-library=libgomp.so.1
 echo 'int help(void) { return 0; }' >help.c
-$cc -shared -fPIC help.c -Wl,-soname,$library -o $library
-build tell_inline -DHELP_WITH=help ./$library -Wl,-rpath,"$tmp"
-run "$green" run ./tell_inline
-expect "linked with $library" status=0 out=unset "err=^green: \./tell_inline: linked with $library, .*; $native_line" native
+$cc -shared -fPIC help.c -o libempty.so
+for library in libgomp.so.1 libjli.so libjvm.so; do
+	$cc -shared -fPIC help.c -Wl,-soname,$library -o $library
+	build tell_inline -DHELP_WITH=help ./$library -Wl,-rpath,"$tmp"
+	run "$green" run ./tell_inline
+	expect "linked with $library" status=0 out=unset "err=^green: \./tell_inline: .*$library.*; $native_line" native
+	run "$green" run --carry ./tell_inline
+	expect "linked with $library, with --carry" status=0 "out=$shim" "err=^green: \./tell_inline: .*$library.*; $carried_line" carried
+	run "$green" run sh -c 'exec ./tell_inline'
+	expect "linked with $library, by way of a shell" status=0 out=unset quiet
+	run "$green" run --verbose sh -c 'exec ./tell_inline'
+	expect "linked with $library, with --verbose" status=0 out=unset "says=^green: it is .*; running it without green threads$"
+	run "$green" run sh -c 'LD_PRELOAD=./libempty.so:$LD_PRELOAD exec ./tell_inline'
+	expect "linked with $library, beside another preload" status=0 out=./libempty.so
+	run env GREEN_CARRY=1 "$green" run sh -c 'exec ./tell_inline'
+	expect "linked with $library, by way of a shell, with GREEN_CARRY=1" status=0 "out=$shim" quiet carried
+done
+
+# --- Libraries that come later -----------------------------------------------
+
+cat >later.c <<'EOF'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static int (*help)(void);
+static void *run(void *arg) { return syscall(SYS_gettid) > 1 << 22 && help() == 0 ? arg : NULL; }
+int main(int argc, char **argv)
+{
+	void *result, *library = dlopen(argv[argc - 1], RTLD_NOW);
+	pthread_t thread;
+	if (!library || !(help = (int (*)(void))dlsym(library, "help")))
+		return 9;
+	pthread_create(&thread, NULL, run, argv);
+	pthread_join(thread, &result);
+	puts(result ? "green" : "native");
+	return 0;
+}
+EOF
+if $cc -w later.c -o later -pthread -ldl; then
+	run "$green" run ./later ./libjvm.so
+	expect "libjvm.so that comes later" status=0 out=native "err=^green: a Java virtual machine .*; threads stay real ones$"
+	run env GREEN_CARRY=1 "$green" run ./later ./libjvm.so
+	expect "libjvm.so that comes later, with GREEN_CARRY=1" status=0 out=green quiet carried
+	run "$green" run ./later ./libjli.so
+	expect "another library that comes later" status=0 out=green quiet carried
+fi
+cat >omp.c <<'EOF'
+int help(void)
+{
+	long sum = 0;
+	for (int round = 0; round < 50; round++) {
+#pragma omp parallel for num_threads(4) reduction(+ : sum)
+		for (int i = 0; i < 1000; i++)
+			sum += i;
+	}
+	return sum == 50 * 499500L;
+}
+EOF
+cat >teams.c <<'EOF'
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+static int (*help)(void);
+static void *run(void *arg) { return help() ? arg : NULL; }
+int main(int argc, char **argv)
+{
+	pthread_t threads[4];
+	void *result, *library = dlopen("./libteams.so", RTLD_NOW);
+	int right = 0;
+	if (!library || !(help = (int (*)(void))dlsym(library, "help")))
+		return 9;
+	for (int i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, run, argv);
+	for (int i = 0; i < 4; i++)
+		right += pthread_join(threads[i], &result) == 0 && result;
+	printf("%d of 4 teams", right);
+	return 0;
+}
+EOF
+if gcc -w -O1 -fopenmp -shared -fPIC omp.c -o libteams.so 2>cc.log && gcc -w teams.c -o teams -pthread -ldl; then
+	run timeout 60 "$green" run ./teams
+	expect "OpenMP that comes later" status=0 "out=4 of 4 teams" quiet carried
+	gcc -w teams.c -o teams -pthread -ldl -Wl,--no-as-needed -fopenmp
+	run timeout 60 "$green" run --carry ./teams
+	expect "OpenMP with --carry" status=0 "out=4 of 4 teams" "err=^green: \./teams: linked with libgomp.*; $carried_line" carried
+else
+	skip "OpenMP that comes later" "no gcc with OpenMP"
+fi
 
 # --- Programs that gain privileges ------------------------------------------
 

@@ -174,7 +174,10 @@ stand_in libgomp.so.1
 doctor ./linked
 expect "libgomp behind another library" 3 '^  system calls  libgomp\.so\.1 makes system calls that cannot be caught$'
 doctor ./direct
-expect "linked with libgomp" 1 '^\./direct: runs natively$' '^  reason        linked with libgomp\.so\.1'
+expect "linked with libgomp" 1 '^\./direct: runs natively$' '^  reason        linked with libgomp\.so\.1' '^  way out       green run --carry '
+stand_in libopenblas.so.0
+doctor ./direct
+expect "a library whose threads stay kernel threads" 3 '^  native        libopenblas\.so\.0 is known to want kernel threads'
 stand_in liburing.so.2
 doctor ./linked
 expect "liburing behind another library" 0 '^  rings         of liburing, whose waits are carried$'

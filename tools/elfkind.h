@@ -3,6 +3,8 @@
 #ifndef GREEN_TOOLS_ELFKIND_H
 #define GREEN_TOOLS_ELFKIND_H
 
+#include <stdbool.h>
+
 /* This header is not called elf.h, because with -I. it would hide <elf.h>. */
 
 enum elf_kind {
@@ -14,6 +16,7 @@ enum elf_kind {
 	ELF_KIND_OTHER_LIBC,	/* another dynamic loader than this command's */
 	ELF_KIND_SANITIZER,	/* a runtime that must wrap libc before anyone else */
 	ELF_KIND_INLINE_CALLS,	/* a library whose threads wait in system calls of its own */
+	ELF_KIND_JAVA,		/* a Java virtual machine, which stops and inspects its threads itself */
 };
 
 /* REASON is a clause for "PROGRAM: REASON; ...", empty for FITS and UNKNOWN. */
@@ -34,6 +37,9 @@ struct elf_report {
  * REPORT is always filled in, also when the file cannot be read (UNKNOWN).
  */
 void elf_examine(int fd, struct elf_report *report);
+
+/* elf_kind_may_carry - true if the shim can be loaded into a program of KIND, whatever becomes of it */
+bool elf_kind_may_carry(enum elf_kind kind);
 
 /* elf_library_kind - what the library NAME, such as "libgomp.so.1", makes of a program linked with it; FITS for most */
 enum elf_kind elf_library_kind(const char *name);

@@ -186,9 +186,10 @@ static const char *why_secure(const char *path)
 	return NULL;
 }
 
-static void refuse(struct program_verdict *verdict, const char *path, const char *reason)
+static void refuse(struct program_verdict *verdict, const char *path, const char *reason, bool may_carry)
 {
 	verdict->carried = false;
+	verdict->may_carry = may_carry;
 	snprintf(verdict->culprit, sizeof(verdict->culprit), "%s", path);
 	snprintf(verdict->reason, sizeof(verdict->reason), "%s", reason);
 }
@@ -201,13 +202,13 @@ static void examine_binary(const char *path, int fd, struct program_verdict *ver
 
 	snprintf(verdict->binary, sizeof(verdict->binary), "%s", path);
 	if (secure != NULL) {
-		refuse(verdict, path, secure);
+		refuse(verdict, path, secure, false);
 		return;
 	}
 	if (fd >= 0)
 		elf_examine(fd, &report);
 	if (report.kind != ELF_KIND_FITS && report.kind != ELF_KIND_UNKNOWN)
-		refuse(verdict, path, report.reason);
+		refuse(verdict, path, report.reason, elf_kind_may_carry(report.kind));
 }
 
 /* Cuts the words of a #! line out of HEAD; ARGUMENT is "" where there is none. */
@@ -273,6 +274,7 @@ static void follow(const char *path, int depth, struct program_verdict *verdict)
 void program_examine(const char *path, struct program_verdict *verdict)
 {
 	verdict->carried = true;
+	verdict->may_carry = false;
 	verdict->culprit[0] = '\0';
 	verdict->reason[0] = '\0';
 	verdict->binary[0] = '\0';

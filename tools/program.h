@@ -9,6 +9,7 @@
 /* What is known about a program before it starts. */
 struct program_verdict {
 	bool carried;
+	bool may_carry;		/* when not carried: --carry can do it all the same */
 	char culprit[PATH_MAX];	/* when not carried: the interpreter at fault, or "" for the program itself */
 	char reason[160];	/* when not carried: a clause for "PROGRAM: REASON; ..." */
 	char binary[PATH_MAX];	/* the file that the kernel or env starts in the end; "" when no file could be read */

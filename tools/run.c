@@ -22,6 +22,7 @@ struct options {
 	const char *timeslice;	/* NULL unless --timeslice was given */
 	const char *audit;	/* what GREEN_AUDIT is to be; NULL unless --audit was given */
 	char *native_threads;	/* what --native-thread named, separated by colons; NULL unless it was given */
+	bool carry;
 	bool no_children;
 	bool detour;
 	bool verbose;
@@ -40,6 +41,8 @@ static const char help_text[] =
 	"                  all else and need no helper threads\n"
 	"  --native-thread=LIBRARY  threads that LIBRARY runs stay kernel threads: a name,\n"
 	"                  with * and ? as in file names; may be given several times\n"
+	"  --carry         give green threads also to programs that do not bear them well:\n"
+	"                  with sanitizers or OpenMP, in Go, Java virtual machines\n"
 	"  --no-children   run the programs that COMMAND starts natively\n"
 	"  --audit[=FILE]  tell at the end, on standard error or in FILE.PROCESS, which calls\n"
 	"                  held up all threads for more than 10 ms\n"
@@ -118,6 +121,8 @@ static int parse_option(const char *word, struct options *options)
 		return add_native_thread(word + strlen(native_thread), options);
 	if (strcmp(word, "--audit") == 0)
 		options->audit = "1";
+	else if (strcmp(word, "--carry") == 0)
+		options->carry = true;
 	else if (strcmp(word, "--no-children") == 0)
 		options->no_children = true;
 	else if (strcmp(word, "--detour") == 0)
@@ -184,13 +189,14 @@ static int check_environment(const struct options *options)
 		{ "GREEN_CHILDREN", is_switch, "neither 0 nor 1" },
 		{ "GREEN_VERBOSE", is_switch, "neither 0 nor 1" },
 		{ "GREEN_DETOUR", is_switch, "neither 0 nor 1" },
+		{ "GREEN_CARRY", is_switch, "neither 0 nor 1" },
 		{ "GREEN_STATS", is_prefix, "empty, and no file name can begin with it" },
 		{ "GREEN_NATIVE_THREADS", is_prefix, "empty: names of libraries, separated by colons" },
 		{ "GREEN_AUDIT", is_prefix, "empty: 1, 0 or the beginning of a file name" },
 	};
 	const bool replaced[] = {
 		options->stack != NULL, options->timeslice != NULL, options->no_children, options->verbose, options->detour,
-		false, options->native_threads != NULL, options->audit != NULL,
+		options->carry, false, options->native_threads != NULL, options->audit != NULL,
 	};
 
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
@@ -322,6 +328,8 @@ static int set_variables(const struct options *options, const char *shim)
 		return -1;
 	if (options->no_children && setenv("GREEN_CHILDREN", "0", 1) != 0)
 		return -1;
+	if (options->carry && setenv("GREEN_CARRY", "1", 1) != 0)
+		return -1;
 	if (options->detour && setenv("GREEN_DETOUR", "1", 1) != 0)
 		return -1;
 	if (options->native_threads != NULL && setenv("GREEN_NATIVE_THREADS", options->native_threads, 1) != 0)
@@ -335,33 +343,36 @@ static int set_variables(const struct options *options, const char *shim)
 	return set_preload(shim);
 }
 
-static bool is_verbose(const struct options *options)
+static bool is_on(bool option, const char *variable)
 {
-	const char *value = getenv("GREEN_VERBOSE");
+	const char *value = getenv(variable);
 
-	return options->verbose || (value != NULL && strcmp(value, "1") == 0);
+	return option || (value != NULL && strcmp(value, "1") == 0);
 }
 
-static void report_native(const char *name, const struct program_verdict *verdict)
+static void report_unfit(const char *name, const struct program_verdict *verdict, bool carry)
 {
 	const char *culprit = verdict->culprit;
 
-	fprintf(stderr, "green: %s: %s%s%s%s; running it without green threads\n", name,
-		*culprit != '\0' ? "its interpreter " : "", culprit, *culprit != '\0' ? " is unfit: " : "",
-		verdict->reason);
+	fprintf(stderr, "green: %s: %s%s%s%s; %s\n", name, *culprit != '\0' ? "its interpreter " : "", culprit,
+		*culprit != '\0' ? " is unfit: " : "", verdict->reason,
+		carry ? "giving it green threads all the same" : verdict->may_carry ?
+		"running it without green threads, unless --carry is given" : "running it without green threads");
 }
 
 /* Returns 0, or -1 with errno. */
 static int prepare(const struct options *options, const char *path, const char *shim)
 {
 	struct program_verdict verdict;
+	bool carry;
 
 	program_examine(path, &verdict);
-	if (!verdict.carried) {
-		report_native(options->command[0], &verdict);
+	carry = verdict.may_carry && is_on(options->carry, "GREEN_CARRY");
+	if (!verdict.carried)
+		report_unfit(options->command[0], &verdict, carry);
+	if (!verdict.carried && !carry)
 		return set_preload(NULL);
-	}
-	if (is_verbose(options))
+	if (is_on(options->verbose, "GREEN_VERBOSE"))
 		fprintf(stderr, "green: running %s under %s\n", path, shim);
 	return set_variables(options, shim);
 }
