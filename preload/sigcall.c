@@ -16,6 +16,7 @@
 #include "migrate.h"
 #include "preempt.h"
 #include "sigparts.h"
+#include "ticker.h"
 #include "tls.h"
 
 enum { NOTES = 16 };
@@ -83,8 +84,10 @@ static void on_interrupts(struct flow *flow)
 		signal_take_in();
 	} while (flow->interrupts);
 	flow->critical--;
-	if (may_run)
+	if (may_run) {
+		ticker_prepare();
 		signals_deliver();
+	}
 }
 
 void signals_watch(void)

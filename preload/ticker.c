@@ -18,17 +18,25 @@
  * is due before the next tick.  Many systems keep it from ordinary users; the
  * coarse clock must do there.
  *
+ * The kernel makes itself ready for performance events when the first one is made, and
+ * ceases to be a second after the last one is gone; that takes it ten milliseconds and more,
+ * in the call.  So a short-lived kernel thread makes one first, of no use otherwise, which
+ * is kept: on a thread that has ended it costs nobody anything.
+ *
  * The event's signal is queued anew each time, unless it is one of the old,
  * unnumbered ones, of which no more than one is ever pending.
  */
 #include "ticker.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
 #include <linux/perf_event.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
 
+#include "hub/worker.h"
 #include "shim.h"
 
 #define HURRY (20 * INT64_C(1000))
@@ -49,13 +57,14 @@ static struct {
 	bool fine_refused;
 	unsigned hurried;   /* ticks since the first that came at a bad moment; 0: no hurry */
 	int64_t slice;
+	enum { READY_NOT, READY_WANTED, READY_SOON, READY } readiness; /* of the kernel for fine clocks; atomic */
 } ticker;
 
-static long fine_open(int64_t period)
+static long fine_open(uint64_t what, int64_t period)
 {
 	struct perf_event_attr event = {
 		.type = PERF_TYPE_SOFTWARE,
-		.config = PERF_COUNT_SW_TASK_CLOCK,
+		.config = what,
 		.size = sizeof(event),
 		.sample_period = (uint64_t)period,
 		.wakeup_events = 1,
@@ -67,6 +76,44 @@ static long fine_open(int64_t period)
 	return sys_call(SYS_perf_event_open, &event, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
+/* The descriptor is in a table of this thread's own, so the program does not see it. */
+static void *make_ready(void *unused)
+{
+	long fd = -EBADF;
+
+	if (sys_call(SYS_close_range, 0, UINT_MAX, CLOSE_RANGE_UNSHARE) == 0)
+		fd = fine_open(PERF_COUNT_SW_DUMMY, 0);
+	if (!sys_failed(fd))
+		sys_call(SYS_mmap, NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	__atomic_store_n(&ticker.readiness, READY, __ATOMIC_RELEASE);
+	return unused;
+}
+
+/* Without a thread for it the carrier has to wait. */
+void ticker_prepare(void)
+{
+	int saved = errno;
+
+	if (likely(ticker.readiness != READY_WANTED))
+		return;
+	ticker.readiness = READY_SOON;
+	if (green__helper_create(make_ready, NULL))
+		ticker.readiness = READY;
+	errno = saved;
+}
+
+/* In a handler no thread can be made, so whoever leaves a critical section next does it. */
+static bool is_ready(void)
+{
+	if (likely(__atomic_load_n(&ticker.readiness, __ATOMIC_ACQUIRE) == READY))
+		return true;
+	if (ticker.readiness == READY_NOT) {
+		ticker.readiness = READY_WANTED;
+		green__current->flow->interrupts = 1;
+	}
+	return false;
+}
+
 /* The descriptor is gone again before the program could see it: the mapping, which is returned, keeps the event. */
 static long fine_start(int64_t period)
 {
@@ -75,7 +122,7 @@ static long fine_start(int64_t period)
 
 	if (ticker.fine_refused || ticker.number >= SIGRTMIN)
 		return 0;
-	fd = fine_open(period);
+	fd = fine_open(PERF_COUNT_SW_TASK_CLOCK, period);
 	if (sys_failed(fd)) {
 		ticker.fine_refused = fd != -EMFILE && fd != -ENFILE && fd != -ENOMEM;
 		return 0;
@@ -166,7 +213,7 @@ void ticker_hurry(void)
 		ticker_calm();
 		return;
 	}
-	if (!ticker.hurry)
+	if (!ticker.hurry && is_ready())
 		ticker.hurry = fine_start(HURRY);
 	if (!ticker.hurry)
 		coarse_hurry();
@@ -188,7 +235,7 @@ void ticker_aim(int64_t deadline)
 	if (deadline == CLOCK_NEVER || ticker.fine_refused)
 		return;
 	left = deadline - clock_now();
-	if (left < ticker.step)
+	if (left < ticker.step && is_ready())
 		ticker.aim = fine_start(left > HURRY ? left : HURRY);
 }
 
@@ -200,6 +247,7 @@ bool ticker_hurries(void)
 void ticker_forget(void)
 {
 	ticker.fine = ticker.hurry = ticker.aim = 0;
+	ticker.readiness = READY_NOT;
 	ticker.has_timer = false;
 }
 

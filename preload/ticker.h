@@ -31,4 +31,7 @@ void ticker_forget(void);
 /* ticker_sent - true if INFO tells of a tick, and not of a signal that somebody sent */
 bool ticker_sent(const siginfo_t *info);
 
+/* ticker_prepare - where a thread can be made, and critical is 0: let the kernel be made ready, if a tick has asked for it */
+void ticker_prepare(void);
+
 #endif

@@ -165,6 +165,7 @@ def expect_computing(result, text):
     entries = [entry for entry in parse(text)[result.pid] if entry.what == "kept the carrier busy"]
     found = [entry for entry in entries if "sort_in_libc" in entry.functions]
     demand(found, "nobody kept the carrier busy in sort_in_libc")
+    demand(all(entry.what != "perf_event_open" for entry in parse(text)[result.pid]), "the shim's own tick blocked")
     demand(max(entry.longest for entry in found) > 10, "it did so for no more than 10 ms")
 
 
