@@ -13,6 +13,7 @@
 #include "green/io.h"
 #include "hub/descriptor.h"
 #include "hub/fd.h"
+#include "migrate.h"
 #include "shim.h"
 #include "stream.h"
 
@@ -77,12 +78,22 @@ static int duplicated(int old, int new)
 	return new;
 }
 
+/* A socket with SO_LINGER keeps who closes it until all is sent. */
+static bool close_may_wait(int fd)
+{
+	struct descriptor *descriptor = shim_hub() ? green__descriptor(fd) : NULL;
+
+	return descriptor && (descriptor->flags & DESCRIPTOR_LINGERS);
+}
+
 WRAPPER int close(int fd)
 {
+	bool waits = close_may_wait(fd);
+
 	if (hub_owns(fd))
 		return (int)sys_result(-EBADF);
 	closing(fd);
-	return real(close)(fd);
+	return waits ? MIGRATED(real(close)(fd)) : real(close)(fd);
 }
 
 ALIAS(__close, close);

@@ -85,13 +85,25 @@ ALIAS(__send, send);
 
 /* --- several messages at once --- */
 
-/* The first message may wait; MSG_WAITFORONE makes the others not. */
-static long receive_many(int fd, struct mmsghdr *messages, unsigned count, int flags, int64_t deadline)
+/* What is left until DEADLINE goes to LIMIT, as the kernel does it after each message; false if nothing is. */
+static bool time_left(struct timespec *limit, int64_t deadline)
 {
+	int64_t left = deadline - clock_now();
+
+	*limit = clock_to_timespec(left > 0 ? left : 0);
+	return left > 0;
+}
+
+/* The first message may wait; MSG_WAITFORONE makes the others not. */
+static long receive_many(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *limit)
+{
+	int64_t deadline = limit ? clock_after(clock_from_timespec(limit)) : CLOCK_NEVER;
 	long result = 0;
 	unsigned done = 0;
 	bool once = flags & MSG_WAITFORONE;
 
+	if (limit && !clock_valid(limit))
+		return -EINVAL;
 	flags &= ~MSG_WAITFORONE;
 	while (done < count) {
 		result = green__recvmsg(fd, &messages[done].msg_hdr, flags);
@@ -100,7 +112,9 @@ static long receive_many(int fd, struct mmsghdr *messages, unsigned count, int f
 		messages[done++].msg_len = (unsigned)result;
 		if (once)
 			flags |= MSG_DONTWAIT;
-		if (deadline != CLOCK_NEVER && clock_now() >= deadline)
+		if (limit && !time_left(limit, deadline))
+			break;
+		if (messages[done - 1].msg_hdr.msg_flags & MSG_OOB)
 			break;
 	}
 	return done ? (long)done : result;
@@ -108,10 +122,7 @@ static long receive_many(int fd, struct mmsghdr *messages, unsigned count, int f
 
 WRAPPER int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
 {
-	int64_t deadline = timeout ? clock_after(clock_from_timespec(timeout)) : CLOCK_NEVER;
-
-	GREEN_OR_REAL(receive_many(fd, messages, count, flags, deadline),
-		      real(recvmmsg)(fd, messages, count, flags, timeout));
+	GREEN_OR_REAL(receive_many(fd, messages, count, flags, timeout), real(recvmmsg)(fd, messages, count, flags, timeout));
 }
 
 static long send_many(int fd, struct mmsghdr *messages, unsigned count, int flags)

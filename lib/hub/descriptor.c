@@ -25,6 +25,8 @@ enum {
 
 static struct descriptor *_Atomic chunks[CHUNKS];
 static uint32_t forks;
+/* Hardly any program sets SO_RCVLOWAT; until one does, nobody asks the kernel for it. */
+static bool low_marks;
 
 static struct descriptor *chunk_map(struct descriptor *_Atomic *slot)
 {
@@ -195,8 +197,12 @@ void green__descriptor_option_set(int fd, int level, int name)
 {
 	struct descriptor *descriptor = entry(fd, false);
 
+	if (level == SOL_SOCKET && name == SO_RCVLOWAT)
+		low_marks = true;
 	if (!descriptor)
 		return;
+	if (level == SOL_SOCKET && name == SO_LINGER)
+		descriptor->flags |= DESCRIPTOR_LINGERS;
 	if (level == SOL_SOCKET && (name == SO_RCVTIMEO_OLD || name == SO_SNDTIMEO_OLD || name == SO_RCVTIMEO_NEW ||
 				    name == SO_SNDTIMEO_NEW))
 		descriptor->flags |= DESCRIPTOR_TIMEOUTS;
@@ -216,4 +222,16 @@ int64_t green__descriptor_timeout(int fd, int option)
 	if (value.tv_sec == 0 && value.tv_usec == 0)
 		return CLOCK_NEVER;
 	return value.tv_sec * NS_PER_SECOND + value.tv_usec * 1000;
+}
+
+bool green__descriptor_low_marks(void)
+{
+	return low_marks;
+}
+
+size_t green__descriptor_low_mark(int fd)
+{
+	int mark = low_marks ? socket_option(fd, SO_RCVLOWAT) : 1;
+
+	return mark > 1 ? (size_t)mark : 1;
 }

@@ -34,6 +34,7 @@ enum descriptor_flag {
 	DESCRIPTOR_PRIVATE = 2,  /* together with the fork count: nobody else holds the open file */
 	DESCRIPTOR_NONBLOCK = 4, /* O_NONBLOCK is set; true only while private */
 	DESCRIPTOR_TIMEOUTS = 8, /* SO_RCVTIMEO or SO_SNDTIMEO may be set; true only while private */
+	DESCRIPTOR_LINGERS = 16, /* SO_LINGER may be set, so that the last close waits */
 };
 
 struct descriptor {
@@ -78,6 +79,12 @@ void green__descriptor_option_set(int fd, int level, int name);
 
 /* green__descriptor_timeout - FD's SO_RCVTIMEO or SO_SNDTIMEO (OPTION) in nanoseconds, CLOCK_NEVER if it has none */
 int64_t green__descriptor_timeout(int fd, int option);
+
+/* green__descriptor_low_marks - true if the process has ever set SO_RCVLOWAT */
+bool green__descriptor_low_marks(void);
+
+/* green__descriptor_low_mark - how many bytes a receive from FD, a stream, waits for */
+size_t green__descriptor_low_mark(int fd);
 
 #pragma GCC visibility pop
 

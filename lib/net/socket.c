@@ -12,7 +12,10 @@
 #include "hub/worker.h"
 #include "net/io.h"
 
-enum { WINDOW = 64 };
+enum {
+	WINDOW = 64,
+	CONTROL_MAX = 2048, /* credentials, a process and all the descriptors that one message can bring */
+};
 
 #define PEEK_AGAIN (1 * NS_PER_MS)
 
@@ -28,7 +31,7 @@ static bool is_stream(int kind)
 static long recvmsg_attempt(struct io *io, struct msghdr *message, int flags)
 {
 	struct msghdr before = *message;
-	long result = sys_call(SYS_recvmsg, io->fd, message, flags | MSG_DONTWAIT);
+	long result = sys_call(SYS_recvmsg, io->fd, message, (flags & ~MSG_WAITALL) | MSG_DONTWAIT);
 
 	io->hub->flow->stats->io_calls++;
 	if (result == -EAGAIN)
@@ -68,12 +71,12 @@ void green__descriptors_sent(const struct msghdr *message)
 	}
 }
 
-/* MSG_PEEK with MSG_WAITALL: nothing is taken, so more bytes can only be waited for by looking again. */
-static bool peek_again(struct io *io, int flags, size_t got, size_t wanted)
+/* A peek takes nothing, so LEAST bytes can only be waited for by looking again. */
+static bool peek_again(struct io *io, int flags, size_t got, size_t least)
 {
 	int error;
 
-	if (!(flags & MSG_PEEK) || !(flags & MSG_WAITALL) || got == 0 || got >= wanted || io->dontwait)
+	if (!(flags & MSG_PEEK) || got == 0 || got >= least || io->dontwait)
 		return false;
 	if (green__descriptor_nonblocking(io->fd) || green__io_ready(io->fd, POLLRDHUP))
 		return false;
@@ -83,7 +86,40 @@ static bool peek_again(struct io *io, int flags, size_t got, size_t wanted)
 	return !error || (error == -EINTR && green__interrupted(true));
 }
 
-static long receive_some(struct io *io, struct msghdr *message, int flags, size_t wanted)
+/*
+ * The connection is gone, and why is still to be told: the next call does that, once.
+ * POLLERR alone may mean no more than news in the queue of MSG_ERRQUEUE.
+ */
+static bool broken(int fd)
+{
+	struct pollfd pollfd = { .fd = fd };
+	struct timespec zero = { 0, 0 };
+
+	return sys_look(SYS_ppoll, &pollfd, 1, &zero, NULL, 8) > 0 && (pollfd.revents & POLLERR) && (pollfd.revents & POLLHUP);
+}
+
+/* A local socket forgets the error even if the call has bytes to return. */
+static bool error_waits(int fd)
+{
+	int queued = 0;
+
+	if (green__descriptor_kind(fd) != DESCRIPTOR_TCP || !broken(fd))
+		return false;
+	sys_call(SYS_ioctl, fd, FIONREAD, &queued);
+	return queued == 0;
+}
+
+/* Below SO_RCVLOWAT nothing is announced, but a call that ends for another reason takes it. */
+static long last_attempt(struct io *io, struct msghdr *message, int flags, size_t least, long error)
+{
+	long result = least > 1 && !io->moved && !io->dontwait ? recvmsg_attempt(io, message, flags) : error;
+
+	if (result >= 0)
+		green__raise_again();
+	return result == -EAGAIN ? error : result;
+}
+
+static long receive_some(struct io *io, struct msghdr *message, int flags, size_t least)
 {
 	long result;
 
@@ -91,17 +127,19 @@ static long receive_some(struct io *io, struct msghdr *message, int flags, size_
 	if (!io->dontwait && green__fd_drained(io->hub, io->fd) && !green__descriptor_nonblocking(io->fd)) {
 		result = green__io_wait(io);
 		if (result)
-			return result;
+			return last_attempt(io, message, flags, least, result);
 	}
 	for (;;) {
+		if (io->moved && error_waits(io->fd))
+			return 0;
 		result = recvmsg_attempt(io, message, flags);
-		if (result >= 0 && peek_again(io, flags, (size_t)result, wanted))
+		if (result >= 0 && peek_again(io, flags, (size_t)result, least))
 			continue;
 		if (result != -EAGAIN)
 			return result;
 		result = green__io_wait(io);
 		if (result)
-			return result;
+			return last_attempt(io, message, flags, least, result);
 	}
 }
 
@@ -110,42 +148,80 @@ static bool plain_read(int flags)
 	return !(flags & (MSG_PEEK | MSG_WAITALL | SPECIAL_FLAGS | MSG_TRUNC));
 }
 
-/* The rest of a MSG_WAITALL; GOT bytes are there, and whatever happens they are returned. */
-static size_t receive_rest(struct io *io, const struct msghdr *message, int flags, size_t got, size_t wanted)
+/* TCP stops where urgent data was, and a local socket behind a message with descriptors, whatever is asked for. */
+static bool stops_here(int fd, const struct msghdr *message)
+{
+	struct msghdr *mutable = (struct msghdr *)message;
+	int mark = 0;
+
+	if (message->msg_flags & MSG_CTRUNC)
+		return true;
+	for (struct cmsghdr *part = CMSG_FIRSTHDR(mutable); part; part = CMSG_NXTHDR(mutable, part)) {
+		if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS)
+			return true;
+	}
+	return sys_call(SYS_ioctl, fd, SIOCATMARK, &mark) == 0 && mark;
+}
+
+/* What came with a later piece, the sender's credentials again and perhaps descriptors, stands for the whole. */
+static void take_control(struct msghdr *message, const struct msghdr *piece)
+{
+	if (piece->msg_controllen) {
+		memcpy(message->msg_control, piece->msg_control, piece->msg_controllen);
+		message->msg_controllen = piece->msg_controllen;
+	}
+	message->msg_flags = piece->msg_flags;
+}
+
+/* Until LEAST bytes are there; GOT are, and whatever happens they are returned. ROOM is for control data. */
+static size_t receive_rest(struct io *io, struct msghdr *message, int flags, size_t got, size_t least, size_t room)
 {
 	struct iovec window[WINDOW];
-	struct msghdr rest = { .msg_iov = window };
+	char control[CONTROL_MAX];
+	struct msghdr rest = { .msg_iov = window, .msg_control = control };
 
 	io->moved = true;
-	while (got < wanted) {
+	while (got < least && !stops_here(io->fd, message)) {
 		long result;
 
 		rest.msg_iovlen = (size_t)green__iov_window(message->msg_iov, (int)message->msg_iovlen, got, window, WINDOW);
-		result = receive_some(io, &rest, flags & ~MSG_WAITALL, wanted - got);
+		rest.msg_controllen = room < sizeof(control) ? room : sizeof(control);
+		result = receive_some(io, &rest, flags, least - got);
 		if (result <= 0)
 			break;
+		take_control(message, &rest);
 		got += (size_t)result;
 	}
 	return got;
+}
+
+/* How many bytes a stream is waited for: with MSG_WAITALL all, else what SO_RCVLOWAT says. */
+static size_t least_wanted(int fd, int flags, size_t wanted)
+{
+	size_t mark;
+
+	if (flags & SPECIAL_FLAGS)
+		return 0;
+	mark = flags & MSG_WAITALL ? wanted : green__descriptor_low_mark(fd);
+	return mark < wanted ? mark : wanted;
 }
 
 static long receive(int fd, struct msghdr *message, int flags, size_t wanted)
 {
 	struct io io;
 	int kind = green__descriptor_kind(fd);
-	bool all = (flags & MSG_WAITALL) && !(flags & (MSG_PEEK | SPECIAL_FLAGS)) && is_stream(kind);
+	size_t least = is_stream(kind) ? least_wanted(fd, flags, wanted) : 0;
+	size_t room = message->msg_controllen;
 	long result;
 
 	green__io_start(&io, fd, EPOLLIN, SO_RCVTIMEO);
 	io.dontwait = flags & (MSG_DONTWAIT | SPECIAL_FLAGS);
-	if (all)
-		flags &= ~MSG_WAITALL;
-	result = receive_some(&io, message, flags, wanted);
+	result = receive_some(&io, message, flags, least);
 	if (result > 0 && (size_t)result < wanted) {
-		if (kind == DESCRIPTOR_TCP && plain_read(flags))
+		if (kind == DESCRIPTOR_TCP && plain_read(flags) && least <= 1)
 			green__fd_set_drained(io.hub, fd);
-		if (all && !io.dontwait)
-			result = (long)receive_rest(&io, message, flags, (size_t)result, wanted);
+		if ((size_t)result < least && !io.dontwait && !(flags & MSG_PEEK))
+			result = (long)receive_rest(&io, message, flags, (size_t)result, least, room);
 	}
 	green__io_end(&io);
 	return result;
@@ -197,7 +273,7 @@ long green__recvfrom(int fd, void *buffer, size_t size, int flags, struct sockad
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_name = address };
 	long result;
 
-	if (!address && !(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)))
+	if (!address && !(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) && !green__descriptor_low_marks())
 		return receive_plain(fd, buffer, size, flags);
 	if (address && length)
 		message.msg_namelen = *length;
@@ -213,12 +289,15 @@ static long send_stream(struct io *io, const struct msghdr *message, int flags, 
 	struct iovec window[WINDOW];
 	struct msghdr rest = *message;
 	size_t done = 0;
-	long result;
+	long result = 0;
 
 	rest.msg_iov = window;
 	do {
 		rest.msg_iovlen = (size_t)green__iov_window(message->msg_iov, (int)message->msg_iovlen, done, window, WINDOW);
-		result = sys_call(SYS_sendmsg, io->fd, &rest, flags | MSG_DONTWAIT);
+		/* What was sent counts; an error is told, and SIGPIPE raised, by the next call. */
+		if (io->moved && broken(io->fd))
+			break;
+		result = sys_call(SYS_sendmsg, io->fd, &rest, flags | MSG_DONTWAIT | (io->moved ? MSG_NOSIGNAL : 0));
 		io->hub->flow->stats->io_calls++;
 		if (result >= 0) {
 			done += (size_t)result;
@@ -427,14 +506,24 @@ static long connect_work(struct io *io, struct socket_call *call)
 	return green__work(io->hub, connect_run, call, &result) ? connect_run(call) : result;
 }
 
+/* Datagrams have nobody to wait for, a SOCK_SEQPACKET has. */
+static bool connect_may_wait(int fd)
+{
+	int kind = green__descriptor_kind(fd), type = 0;
+	socklen_t length = sizeof(type);
+
+	if (kind != DESCRIPTOR_DATAGRAM)
+		return kind >= 0 && is_stream(kind);
+	return sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET;
+}
+
 long green__connect(int fd, const struct sockaddr *address, socklen_t length)
 {
 	struct socket_call call = { .fd = fd, .to = address, .to_length = length };
-	int kind = green__descriptor_kind(fd);
 	struct io io;
 	long result;
 
-	if (kind < 0 || !is_stream(kind) || green__descriptor_nonblocking(fd))
+	if (!connect_may_wait(fd) || green__descriptor_nonblocking(fd))
 		return connect_run(&call);
 	green__io_start(&io, fd, EPOLLOUT, SO_SNDTIMEO);
 	/* Only where nobody else can see it, O_NONBLOCK is set for the moment of the call. */

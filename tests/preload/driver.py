@@ -13,6 +13,7 @@ MODULES = ("dl_tls_fast", "dl_tls_late", "dl_objects")
 DETOURED = ("detours", "streams", "stdio_threads", "stuck")
 PROGRAMS = (
     "socket_io",
+    "socket_rare",
     "messages",
     "pipes",
     "nonblock",
