@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* hook_fd.c - the life of descriptors: open, duplicate, set flags, close */
+#include <linux/fs.h>
 #include <limits.h>
+#include <linux/vt.h>
+#include <scsi/sg.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +16,7 @@
 #include "green/io.h"
 #include "hub/descriptor.h"
 #include "hub/fd.h"
+#include "file.h"
 #include "migrate.h"
 #include "shim.h"
 #include "stream.h"
@@ -53,12 +57,19 @@ static void closing(int fd)
 	green__descriptor_forget(fd);
 }
 
+int descriptor_new(int result)
+{
+	if (result >= 0 && shim_greenlet())
+		green__loop_stay_above(&shim.hub->loop, result);
+	return result;
+}
+
 /* RESULT is a descriptor that the call just made. */
 static int made(int result, enum descriptor_kind kind, bool nonblocking)
 {
 	if (result >= 0 && !shim.in_vfork_child)
 		green__descriptor_made(result, kind, nonblocking);
-	return result;
+	return descriptor_new(result);
 }
 
 /* NEW stands for OLD's open file from now on. */
@@ -75,7 +86,7 @@ static int duplicated(int old, int new)
 	else
 		green__descriptor_forget(new);
 	green__descriptor_shared(new);
-	return new;
+	return descriptor_new(new);
 }
 
 /* A socket with SO_LINGER keeps who closes it until all is sent. */
@@ -154,6 +165,8 @@ static int do_fcntl(int fd, int command, long argument)
 		return (int)sys_result(-EBADF);
 	if (command == F_SETLKW || command == F_OFD_SETLKW)
 		return wait_for_lock(fd, command, argument);
+	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+		descriptor_new((int)argument);
 	result = (int)sys_result(sys_call(SYS_fcntl, fd, command, argument));
 	if (result < 0)
 		return result;
@@ -178,6 +191,31 @@ WRAPPER int fcntl64(int fd, int command, ...)
 ALIAS(fcntl, fcntl64);
 ALIAS(__fcntl, fcntl64);
 
+/* Requests that wait: for a terminal to send or a line to change, for a console, for a disk. */
+static bool request_waits(unsigned long request)
+{
+	switch (request) {
+	case TCSBRK:
+	case TCSBRKP:
+	case TCSETSW:
+	case TCSETSF:
+	case TIOCMIWAIT:
+	case VT_WAITACTIVE:
+	case SG_IO:
+	case BLKFLSBUF:
+	case BLKDISCARD:
+	case BLKZEROOUT:
+	case FIFREEZE:
+	case FITHAW:
+	case FITRIM:
+	case FICLONE:
+	case FICLONERANGE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 WRAPPER int ioctl(int fd, unsigned long request, ...)
 {
 	va_list arguments;
@@ -187,10 +225,25 @@ WRAPPER int ioctl(int fd, unsigned long request, ...)
 	va_start(arguments, request);
 	argument = va_arg(arguments, long);
 	va_end(arguments);
-	result = sys_call(SYS_ioctl, fd, request, argument);
+	if (hub_owns(fd))
+		return (int)sys_result(-EBADF);
+	result = request_waits(request) ? MIGRATED(sys_call(SYS_ioctl, fd, request, argument))
+					: sys_call(SYS_ioctl, fd, request, argument);
 	if (request == FIONBIO && result == 0 && !shim.in_vfork_child)
 		green__descriptor_set_nonblocking(fd, *(const int *)argument != 0);
 	return (int)sys_result(result);
+}
+
+/* Who looks which numbers are open finds none of the hub's. */
+WRAPPER int fstat64(int fd, struct stat64 *status)
+{
+	return hub_owns(fd) ? (int)sys_result(-EBADF) : real(fstat64)(fd, status);
+}
+
+/* Where long has 64 bits the two structures are one. */
+WRAPPER int fstat(int fd, struct stat *status)
+{
+	return fstat64(fd, (struct stat64 *)status);
 }
 
 /* --- ranges, around the hub's own --- */
@@ -238,7 +291,14 @@ WRAPPER void closefrom(int first)
 
 WRAPPER int pipe2(int fds[2], int flags)
 {
-	return shim.in_vfork_child ? real(pipe2)(fds, flags) : green_pipe2(fds, flags);
+	int result;
+
+	if (shim.in_vfork_child)
+		return real(pipe2)(fds, flags);
+	result = green_pipe2(fds, flags);
+	if (result == 0)
+		descriptor_new(fds[0] > fds[1] ? fds[0] : fds[1]);
+	return result;
 }
 
 WRAPPER int pipe(int fds[2])
@@ -301,11 +361,14 @@ static int do_openat(int directory, const char *path, int flags, mode_t mode)
 	int result;
 
 	shim_cancellation_point();
-	if (waits_for_peer(directory, path, flags))
+	if (waits_for_peer(directory, path, flags) || ((flags & O_TRUNC) && file_holds_much(directory, path)))
 		result = MIGRATED(real(openat64)(directory, path, flags, mode));
 	else
 		result = real(openat64)(directory, path, flags, mode);
-	return made(result, DESCRIPTOR_UNCLASSIFIED, flags & O_NONBLOCK);
+	made(result, DESCRIPTOR_UNCLASSIFIED, flags & O_NONBLOCK);
+	if (result >= 0 && (flags & (O_DSYNC | O_DIRECT)) && !shim.in_vfork_child)
+		green__descriptor_lasting(result);
+	return result;
 }
 
 #define OPEN_MODE(mode) \

@@ -96,7 +96,8 @@ enum { PIECE = 8192 };
 static long send_piece(int out, int in, off64_t offset, size_t count)
 {
 	char piece[PIECE];
-	long got = sys_call(SYS_pread64, in, piece, count < PIECE ? count : PIECE, offset);
+	struct iovec part = { piece, count < PIECE ? count : PIECE };
+	long got = green__file_readv(in, &part, 1, offset, 0);
 
 	return got > 0 ? green__write(out, piece, (size_t)got) : got;
 }
@@ -129,6 +130,8 @@ WRAPPER ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 	bool cooperative = shim_hub() && green__descriptor_kind(in) == DESCRIPTOR_FILE &&
 			   green__descriptor_kind(out) != DESCRIPTOR_FILE && !green__descriptor_nonblocking(out);
 
+	if (!cooperative && shim_hub() && count > PIECE && !green__descriptor_nonblocking(out))
+		return sys_result(MIGRATED(sys_call(SYS_sendfile, out, in, offset, count)));
 	if (!cooperative)
 		return sys_result(sys_call(SYS_sendfile, out, in, offset, count));
 	shim_cancellation_point();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hook_socket.c - sockets: make, accept, connect, receive, send */
 #include "green/socket.h"
+#include "file.h"
 #include "hub/descriptor.h"
 #include "hub/task.h"
 #include "net/io.h"
@@ -148,12 +149,21 @@ WRAPPER int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags
 
 WRAPPER int socket(int domain, int type, int protocol)
 {
-	return shim.in_vfork_child ? real(socket)(domain, type, protocol) : green_socket(domain, type, protocol);
+	if (shim.in_vfork_child)
+		return real(socket)(domain, type, protocol);
+	return descriptor_new(green_socket(domain, type, protocol));
 }
 
 WRAPPER int socketpair(int domain, int type, int protocol, int fds[2])
 {
-	return shim.in_vfork_child ? real(socketpair)(domain, type, protocol, fds) : green_socketpair(domain, type, protocol, fds);
+	int result;
+
+	if (shim.in_vfork_child)
+		return real(socketpair)(domain, type, protocol, fds);
+	result = green_socketpair(domain, type, protocol, fds);
+	if (result == 0)
+		descriptor_new(fds[1]);
+	return result;
 }
 
 static int accept_plain(int fd, struct sockaddr *address, socklen_t *length, int flags)
@@ -167,12 +177,12 @@ static int accept_plain(int fd, struct sockaddr *address, socklen_t *length, int
 
 WRAPPER int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
-	GREEN_OR_REAL((int)green__accept(fd, address, length, flags), accept_plain(fd, address, length, flags));
+	GREEN_OR_REAL(descriptor_new((int)green__accept(fd, address, length, flags)), accept_plain(fd, address, length, flags));
 }
 
 WRAPPER int accept(int fd, struct sockaddr *address, socklen_t *length)
 {
-	GREEN_OR_REAL((int)green__accept(fd, address, length, 0), accept_plain(fd, address, length, 0));
+	GREEN_OR_REAL(descriptor_new((int)green__accept(fd, address, length, 0)), accept_plain(fd, address, length, 0));
 }
 
 WRAPPER int connect(int fd, const struct sockaddr *address, socklen_t length)

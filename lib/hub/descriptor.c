@@ -87,6 +87,14 @@ void green__descriptor_made(int fd, enum descriptor_kind kind, bool nonblocking)
 	descriptor->forks = forks;
 }
 
+void green__descriptor_lasting(int fd)
+{
+	struct descriptor *descriptor = entry(fd, true);
+
+	if (descriptor)
+		descriptor->flags |= DESCRIPTOR_LASTING;
+}
+
 void green__descriptor_forget(int fd)
 {
 	struct descriptor *descriptor = entry(fd, false);

@@ -26,7 +26,7 @@ enum descriptor_kind {
 	DESCRIPTOR_STREAM,       /* another stream socket */
 	DESCRIPTOR_DATAGRAM,     /* a socket whose messages are whole: datagram, seqpacket, raw, netlink */
 	DESCRIPTOR_POLLED,       /* pipe, FIFO, tty, eventfd ...: can be polled, is no socket */
-	DESCRIPTOR_FILE,         /* regular file, directory, block device: never waits for anybody else */
+	DESCRIPTOR_FILE,         /* regular file, directory, block device: waits for a disk at most */
 };
 
 enum descriptor_flag {
@@ -35,6 +35,8 @@ enum descriptor_flag {
 	DESCRIPTOR_NONBLOCK = 4, /* O_NONBLOCK is set; true only while private */
 	DESCRIPTOR_TIMEOUTS = 8, /* SO_RCVTIMEO or SO_SNDTIMEO may be set; true only while private */
 	DESCRIPTOR_LINGERS = 16, /* SO_LINGER may be set, so that the last close waits */
+	DESCRIPTOR_LASTING = 32, /* a file whose writes return when the disk has them: O_SYNC, O_DSYNC, O_DIRECT */
+	DESCRIPTOR_WAITS = 64,   /* a file whose file system refuses RWF_NOWAIT */
 };
 
 struct descriptor {
@@ -49,6 +51,9 @@ struct descriptor *green__descriptor(int fd);
 
 /* green__descriptor_made - a call that we saw has made FD, whatever the entry said before */
 void green__descriptor_made(int fd, enum descriptor_kind kind, bool nonblocking);
+
+/* green__descriptor_lasting - FD, which was just made, was opened with O_SYNC or the like */
+void green__descriptor_lasting(int fd);
 
 /* green__descriptor_forget - FD was closed, or has come to us by a way that tells nothing about it */
 void green__descriptor_forget(int fd);

@@ -10,6 +10,7 @@
  *   - epoll_wait is interrupted by every signal handler, SA_RESTART or not;
  *   - EPERM from epoll_ctl means a file that never blocks: regular, directory.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -25,19 +26,25 @@ enum {
 	EVENTS_AT_ONCE = 128,
 	HIGH_NUMBER = 4088, /* high enough to be out of the way, low enough to keep the kernel's table small */
 	HIGH_SPARE = 8,
+	HEADROOM = 256, /* how near the program's numbers may come to ours */
 };
+
+/* What F_DUPFD is asked for so that the number is LOWEST or as high as the limit allows. */
+static long within_limit(long lowest)
+{
+	struct rlimit limit = { 0, 0 };
+
+	sys_call(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
+	if (limit.rlim_cur >= (rlim_t)lowest + HIGH_SPARE)
+		return lowest;
+	return limit.rlim_cur > 2 * HIGH_SPARE ? (long)limit.rlim_cur - HIGH_SPARE : 0;
+}
 
 /* Give FD a high number, close-on-exec; where that fails the low one serves as well. */
 static int move_high(int fd)
 {
-	struct rlimit limit = { 0, 0 };
-	long lowest = HIGH_NUMBER;
-	long high;
+	long high = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, within_limit(HIGH_NUMBER));
 
-	sys_call(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
-	if (limit.rlim_cur < HIGH_NUMBER + HIGH_SPARE)
-		lowest = limit.rlim_cur > 2 * HIGH_SPARE ? (long)limit.rlim_cur - HIGH_SPARE : 0;
-	high = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
 	if (sys_failed(high))
 		return fd;
 	sys_call(SYS_close, fd);
@@ -136,14 +143,17 @@ bool green__loop_pending(const struct loop *loop)
 	return sys_look(SYS_ppoll, &pollfd, 1, &now, NULL, 8) > 0;
 }
 
+/* Meanwhile the number may have moved, and the old one belong to nobody. */
 void green__loop_wake(struct loop *loop)
 {
 	uint64_t one = 1;
 	long result;
+	int fd;
 
 	do {
-		result = sys_call(SYS_write, loop->wake_fd, &one, sizeof(one));
-	} while (result == -EINTR);
+		fd = __atomic_load_n(&loop->wake_fd, __ATOMIC_SEQ_CST);
+		result = sys_call(SYS_write, fd, &one, sizeof(one));
+	} while (result == -EINTR || (result == -EBADF && fd != __atomic_load_n(&loop->wake_fd, __ATOMIC_SEQ_CST)));
 }
 
 int green__loop_control(struct loop *loop, int operation, int fd, uint32_t events, uint64_t data)
@@ -156,27 +166,54 @@ int green__loop_control(struct loop *loop, int operation, int fd, uint32_t event
 	return (int)sys_call(SYS_epoll_ctl, loop->epoll_fd, operation, fd, &event);
 }
 
-int green__loop_move(struct loop *loop, int fd)
+static int move_to(struct loop *loop, int fd, long lowest)
 {
-	long moved = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, fd + 1);
+	long moved = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
 	int error;
 
-	if (sys_failed(moved))
-		moved = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
 	if (sys_failed(moved))
 		return (int)moved;
 	if (fd == loop->epoll_fd) {
 		loop->epoll_fd = (int)moved;
 		return 0;
 	}
-	loop->wake_fd = (int)moved;
+	__atomic_store_n(&loop->wake_fd, (int)moved, __ATOMIC_SEQ_CST);
 	error = wake_register(loop);
 	if (error) {
-		loop->wake_fd = fd;
+		__atomic_store_n(&loop->wake_fd, fd, __ATOMIC_SEQ_CST);
 		sys_call(SYS_close, moved);
 		return error;
 	}
 	/* The registration of the old number must go while that number is still open. */
 	sys_call(SYS_epoll_ctl, loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 	return 0;
+}
+
+int green__loop_move(struct loop *loop, int fd)
+{
+	int error = move_to(loop, fd, fd + 1);
+
+	return error ? move_to(loop, fd, 0) : 0;
+}
+
+static void move_up(struct loop *loop, int fd, long lowest)
+{
+	if (fd < lowest && move_to(loop, fd, lowest) == 0)
+		sys_call(SYS_close, fd);
+}
+
+void green__loop_stay_above(struct loop *loop, int fd)
+{
+	int epoll_fd = loop->epoll_fd, wake_fd = loop->wake_fd;
+	int first = epoll_fd < wake_fd ? epoll_fd : wake_fd;
+	long lowest;
+
+	/* A number far above was asked for by name, and the next one is given out from below again. */
+	if (likely(fd < first - HEADROOM) || fd > first + HEADROOM)
+		return;
+	lowest = within_limit(2L * first);
+	if (lowest <= first)
+		return;
+	move_up(loop, epoll_fd, lowest);
+	move_up(loop, wake_fd, lowest);
 }

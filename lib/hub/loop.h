@@ -54,6 +54,13 @@ static inline bool green__loop_owns(const struct loop *loop, int fd)
 /* green__loop_move - FD, which LOOP owns, is needed by the program: go on with another number; 0 or -errno */
 int green__loop_move(struct loop *loop, int fd);
 
+/*
+ * green__loop_stay_above - the program has FD: keep LOOP's own numbers well above it
+ *
+ * Numbers are given out from below, so nobody ever finds one of LOOP's in between.
+ */
+void green__loop_stay_above(struct loop *loop, int fd);
+
 #pragma GCC visibility pop
 
 #endif

@@ -3,17 +3,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/ioctl.h>
+#include <termios.h>
 
 #include "base/sys.h"
 #include "green/io.h"
 #include "hub/descriptor.h"
 #include "hub/task.h"
+#include "hub/worker.h"
 #include "net/io.h"
 
 enum {
 	BURST_MAX = 64,   /* calls in a row that need not wait, before others get a turn */
 	WINDOW = 64,      /* parts of a vector that one attempt takes */
-	CHUNK = 4096,     /* PIPE_BUF: what a pipe or tty that says "ready" takes without blocking */
+	CHUNK = 4096,     /* PIPE_BUF: what a pipe that says "ready" takes without blocking */
+	TERMINAL_ROOM = 128, /* what a terminal that says "ready" has room for, even if each byte becomes two */
 };
 
 #ifndef RWF_NOWAIT
@@ -129,6 +133,14 @@ static long read_attempt(int fd, const struct iovec *vector, int count)
 	return sys_call(SYS_readv, fd, vector, count);
 }
 
+/* Who waits in a read of a terminal when that hangs up gets an error, who comes later reads the end. */
+static bool hung_up_meanwhile(const struct io *io)
+{
+	struct termios mode;
+
+	return io->woken && sys_call(SYS_ioctl, io->fd, TCGETS, &mode) == -EIO;
+}
+
 static long read_polled(int fd, const struct iovec *vector, int count)
 {
 	struct io io;
@@ -144,6 +156,8 @@ static long read_polled(int fd, const struct iovec *vector, int count)
 			break;
 	}
 	green__io_end(&io);
+	if (result == 0 && hung_up_meanwhile(&io))
+		return -EIO;
 	/* epoll refuses what never blocks, so the plain call is safe. */
 	return result == -EPERM ? sys_call(SYS_readv, fd, vector, count) : result;
 }
@@ -163,8 +177,10 @@ long green__readv(int fd, const struct iovec *vector, int count)
 	int kind = green__descriptor_kind(fd);
 	struct msghdr message = { .msg_iov = (struct iovec *)vector, .msg_iovlen = (size_t)(count > 0 ? count : 0) };
 
-	if (kind < 0 || size <= 0 || kind == DESCRIPTOR_FILE)
+	if (kind < 0 || size <= 0)
 		return sys_call(SYS_readv, fd, vector, count);
+	if (kind == DESCRIPTOR_FILE)
+		return green__file_readv(fd, vector, count, -1, 0);
 	if (kind == DESCRIPTOR_POLLED)
 		return read_polled(fd, vector, count);
 	size = green__recvmsg(fd, &message, 0);
@@ -178,15 +194,47 @@ long green__read(int fd, void *buffer, size_t size)
 	long result;
 
 	/* A socket read of nothing returns 0; a receive of nothing would take a datagram. */
-	if (kind < 0 || size == 0 || kind == DESCRIPTOR_FILE)
+	if (kind < 0 || size == 0 || size > SSIZE_MAX)
 		return sys_call(SYS_read, fd, buffer, size);
+	if (kind == DESCRIPTOR_FILE)
+		return green__file_readv(fd, &part, 1, -1, 0);
 	if (kind == DESCRIPTOR_POLLED)
 		return read_polled(fd, &part, 1);
 	result = green__recvfrom(fd, buffer, size, 0, NULL, NULL);
 	return misremembered(fd, result) ? green__read(fd, buffer, size) : result;
 }
 
-/* Cut VECTOR down to what a ready pipe or tty is sure to take. */
+struct terminal_write {
+	int fd, count;
+	const struct iovec *vector;
+};
+
+static long terminal_write_run(void *arg)
+{
+	struct terminal_write *call = arg;
+
+	return sys_call(SYS_writev, call->fd, call->vector, call->count);
+}
+
+static bool is_terminal(int fd)
+{
+	struct termios mode;
+
+	return sys_call(SYS_ioctl, fd, TCGETS, &mode) == 0;
+}
+
+/* A terminal that says "ready" may have room for a few bytes only, and keeps who writes more. */
+static long terminal_write(int fd, const struct iovec *vector, int count)
+{
+	struct terminal_write call = { fd, count, vector };
+	long result;
+
+	if (green__descriptor_nonblocking(fd) || green__work(green__current->flow->hub, terminal_write_run, &call, &result))
+		return terminal_write_run(&call);
+	return result;
+}
+
+/* Cut VECTOR down to what a ready pipe is sure to take. */
 static int first_chunk(struct iovec *vector)
 {
 	if (vector[0].iov_len > CHUNK)
@@ -203,6 +251,8 @@ static long write_attempt(int fd, struct iovec *vector, int count, size_t left)
 		return result;
 	if (!green__io_ready(fd, POLLOUT))
 		return -EAGAIN;
+	if (left > TERMINAL_ROOM && is_terminal(fd))
+		return terminal_write(fd, vector, count);
 	if (left > CHUNK)
 		count = first_chunk(vector);
 	return sys_call(SYS_writev, fd, vector, count);
@@ -242,8 +292,10 @@ long green__writev(int fd, const struct iovec *vector, int count)
 	int kind = green__descriptor_kind(fd);
 	struct msghdr message = { .msg_iov = (struct iovec *)vector, .msg_iovlen = (size_t)(count > 0 ? count : 0) };
 
-	if (kind < 0 || size <= 0 || kind == DESCRIPTOR_FILE)
+	if (kind < 0 || size <= 0)
 		return sys_call(SYS_writev, fd, vector, count);
+	if (kind == DESCRIPTOR_FILE)
+		return green__file_writev(fd, vector, count, -1, 0);
 	if (kind == DESCRIPTOR_POLLED)
 		return write_polled(fd, vector, count, (size_t)size);
 	size = green__sendmsg(fd, &message, 0);
@@ -256,8 +308,10 @@ long green__write(int fd, const void *buffer, size_t size)
 	int kind = green__descriptor_kind(fd);
 	long result;
 
-	if (kind < 0 || size == 0 || size > SSIZE_MAX || kind == DESCRIPTOR_FILE)
+	if (kind < 0 || size == 0 || size > SSIZE_MAX)
 		return sys_call(SYS_write, fd, buffer, size);
+	if (kind == DESCRIPTOR_FILE)
+		return green__file_writev(fd, &part, 1, -1, 0);
 	if (kind == DESCRIPTOR_POLLED)
 		return write_polled(fd, &part, 1, size);
 	result = green__sendto(fd, buffer, size, 0, NULL, 0);

@@ -50,6 +50,14 @@ long green__readv(int fd, const struct iovec *vector, int count);
 long green__write(int fd, const void *buffer, size_t size);
 long green__writev(int fd, const struct iovec *vector, int count);
 
+/*
+ * green__file_readv, green__file_writev - preadv2 and pwritev2 for a file on a disk; OFFSET -1 is where the file stands
+ *
+ * The greenlet goes to a worker where the disk has to be waited for.
+ */
+long green__file_readv(int fd, const struct iovec *vector, int count, int64_t offset, int flags);
+long green__file_writev(int fd, const struct iovec *vector, int count, int64_t offset, int flags);
+
 long green__recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length);
 long green__recvmsg(int fd, struct msghdr *message, int flags);
 long green__sendto(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address, socklen_t length);

@@ -19,6 +19,7 @@ PROGRAMS = (
     "nonblock",
     "multiplex",
     "descriptors",
+    "disks",
     "sleeps",
     "locks",
     "threads",

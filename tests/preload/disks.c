@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/* disks.c - files on a disk: at offsets, in parts, cold and warm, big ones, and POSIX's asynchronous calls */
+#include "plain.h"
+
+#include <aio.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { PAGE = 4096, PAGES = 64, BIG = 48 << 20 };
+
+static char byte_at(size_t at)
+{
+	return (char)('a' + (at / 7 + at / PAGE) % 26);
+}
+
+static void fill(char *buffer, size_t size, size_t from)
+{
+	for (size_t i = 0; i < size; i++)
+		buffer[i] = byte_at(from + i);
+}
+
+static bool right(const char *buffer, ssize_t size, size_t from)
+{
+	for (ssize_t i = 0; i < size; i++) {
+		if (buffer[i] != byte_at(from + (size_t)i))
+			return false;
+	}
+	return size > 0;
+}
+
+/* A file without a name, on a disk where there is one; none of it is cached. */
+static int cold_file(size_t size, int flags)
+{
+	char path[] = "/var/tmp/disks-XXXXXX", *text = malloc(size);
+	int fd = mkstemp(path), again;
+
+	must(fd != -1, "mkstemp");
+	again = open(path, O_RDWR | flags);
+	unlink(path);
+	fill(text, size, 0);
+	must(write_full(fd, text, size) == size, "write");
+	must(fsync(fd) == 0, "fsync");
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	close(fd);
+	free(text);
+	return again;
+}
+
+static void *read_through(void *argument)
+{
+	int fd = *(int *)argument;
+	char buffer[3 * PAGE + 100];
+	size_t done = 0, wrong = 0;
+	ssize_t n;
+
+	while ((n = read(fd, buffer, sizeof(buffer))) > 0) {
+		wrong += !right(buffer, n, done);
+		wrong += n < (ssize_t)sizeof(buffer) && done + (size_t)n != PAGES * PAGE;
+		done += (size_t)n;
+	}
+	say("read %zu, wrong %zu, then %zd", done, wrong, n);
+	return NULL;
+}
+
+static void *read_holes(void *argument)
+{
+	static char buffer[PAGES * PAGE + 10];
+	char page[PAGE];
+	int fd = *(int *)argument;
+	struct iovec parts[3] = { { buffer, 10 }, { buffer + 10, PAGES * PAGE / 2 }, { buffer + 10 + PAGES * PAGE / 2, PAGES * PAGE } };
+
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+	pread(fd, page, PAGE, 2 * PAGE);
+	pread(fd, page, PAGE, 9 * PAGE);
+	ssize_t n = pread(fd, buffer, 24 * PAGE, PAGE);
+	say("over cached pages and others: %zd %s", n, right(buffer, n, PAGE) ? "right" : "wrong");
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	pread(fd, page, 1, 0);
+	n = preadv(fd, parts, 3, 100);
+	say("up to the end: %zd %s", n, right(buffer, n, 100) ? "right" : "wrong");
+	say("behind the end: %zd", pread(fd, buffer, 10, PAGES * PAGE));
+	say("no offset: %s", outcome(pread(fd, buffer, 10, -1)));
+	say("at the place: %s", outcome(preadv2(fd, parts, 1, -1, 0)));
+	say("place: %ld", (long)lseek(fd, 0, SEEK_CUR));
+	return NULL;
+}
+
+static void cold(void)
+{
+	int fd = cold_file(PAGES * PAGE, 0);
+
+	join(spawn(read_through, &fd));
+	lseek(fd, 0, SEEK_SET);
+	join(spawn(read_holes, &fd));
+}
+
+static void *write_around(void *argument)
+{
+	int fd = *(int *)argument;
+	char buffer[PAGE];
+	struct iovec parts[2] = { { (char *)"one", 3 }, { (char *)"two", 3 } };
+
+	say("pwrite: %zd", pwrite(fd, "text", 4, 10));
+	say("pwritev: %zd", pwritev(fd, parts, 2, 20));
+	say("pwritev2: %zd", pwritev2(fd, parts, 2, 30, RWF_DSYNC));
+	say("at the place: %zd", pwritev2(fd, parts, 1, -1, 0));
+	say("place: %ld", (long)lseek(fd, 0, SEEK_CUR));
+	say("write: %zd", write(fd, "end", 3));
+	ssize_t n = pread(fd, buffer, 36, 0);
+	say("there is: %.*s", (int)n, buffer);
+	say("not open: %s", outcome(pwrite(9999, "x", 1, 0)));
+	return NULL;
+}
+
+static void written(void)
+{
+	int plain = cold_file(PAGE, 0), lasting = cold_file(PAGE, O_SYNC), appending = cold_file(PAGE, O_APPEND), pipes[2];
+	struct stat status;
+	char byte;
+
+	join(spawn(write_around, &plain));
+	join(spawn(write_around, &lasting));
+	write(appending, "more", 4);
+	fstat(appending, &status);
+	say("appended: %ld", (long)status.st_size);
+	must(pipe(pipes) == 0, "pipe");
+	say("pipe: %s", outcome(pread(pipes[0], &byte, 1, 0)));
+	say("pipe: %s", outcome(pwrite(pipes[1], &byte, 1, 0)));
+}
+
+/* --- what takes long, if the others are kept waiting or not --- */
+
+static volatile long turns;
+static volatile bool over;
+
+static void *take_turns(void *argument)
+{
+	(void)argument;
+	while (!over) {
+		turns++;
+		pause_ms(1);
+	}
+	return NULL;
+}
+
+/* How a call of several milliseconds went for the others. */
+static void say_turns(const char *what, long before, bool done)
+{
+	say("%s: %s, others %s", what, done ? "done" : error_name(errno), turns > before ? "went on" : "stood still");
+}
+
+static void *copy_much(void *argument)
+{
+	char path[] = "/var/tmp/disks-XXXXXX", *buffer = malloc(BIG);
+	int in = cold_file(BIG, 0), out = mkstemp(path);
+	long before = turns;
+	off_t from = 0;
+
+	(void)argument;
+	bool done = read(in, buffer, BIG) == BIG && right(buffer, BIG, 0);
+	say_turns("read", before, done);
+	before = turns;
+	say_turns("write", before, write(out, buffer, BIG) == BIG);
+	before = turns;
+	say_turns("sendfile", before, sendfile(out, in, &from, BIG) == BIG);
+	say("fsync: %s", outcome(fsync(out)));
+	say("allocated: %d", posix_fallocate(out, 0, 2 * BIG + 100));
+	say("cut: %s", outcome(ftruncate(out, BIG)));
+	say("gone: %s", outcome(unlink(path)));
+	say("gone already: %s", outcome(unlink(path)));
+	over = true;
+	free(buffer);
+	return NULL;
+}
+
+static void much(void)
+{
+	pthread_t other = spawn(take_turns, NULL), copier = spawn(copy_much, NULL);
+
+	join(copier);
+	join(other);
+}
+
+/* --- asynchronous calls --- */
+
+static volatile sig_atomic_t completions;
+
+static void on_completion(int number, siginfo_t *info, void *context)
+{
+	(void)number;
+	(void)context;
+	completions += info->si_value.sival_int;
+}
+
+static void completed_in_thread(union sigval value)
+{
+	__atomic_add_fetch((int *)value.sival_ptr, 1, __ATOMIC_SEQ_CST);
+}
+
+static struct aiocb block_of(int fd, void *buffer, size_t size, off_t offset)
+{
+	struct aiocb block;
+
+	memset(&block, 0, sizeof(block));
+	block.aio_fildes = fd;
+	block.aio_buf = buffer;
+	block.aio_nbytes = size;
+	block.aio_offset = offset;
+	block.aio_sigevent.sigev_notify = SIGEV_NONE;
+	return block;
+}
+
+static void *read_asynchronously(void *argument)
+{
+	int fd = *(int *)argument, pipes[2];
+	char buffer[PAGE], other[PAGE];
+	struct aiocb block = block_of(fd, buffer, PAGE, PAGE), waiting;
+	const struct aiocb *list[] = { &block, NULL };
+	struct timespec limit = { 0, 50000000 };
+
+	say("started: %s", outcome(aio_read(&block)));
+	say("suspended: %s", outcome(aio_suspend(list, 2, NULL)));
+	say("state %d, read %zd", aio_error(&block), aio_return(&block));
+	say("bytes: %s", right(buffer, PAGE, PAGE) ? "right" : "wrong");
+	must(pipe(pipes) == 0, "pipe");
+	waiting = block_of(pipes[0], other, PAGE, 0);
+	list[0] = &waiting;
+	say("started: %s", outcome(aio_read(&waiting)));
+	say("nothing yet: %s", outcome(aio_suspend(list, 1, &limit)));
+	say("state: %s", error_name(aio_error(&waiting)));
+	write(pipes[1], "text", 4);
+	say("suspended: %s", outcome(aio_suspend(list, 1, NULL)));
+	say("read: %zd", aio_return(&waiting));
+	return NULL;
+}
+
+static void *list_of_calls(void *argument)
+{
+	int fd = *(int *)argument, called = 0;
+	char buffers[3][PAGE];
+	struct aiocb blocks[3];
+	struct aiocb *list[3];
+	struct sigaction action = { .sa_sigaction = on_completion, .sa_flags = SA_SIGINFO | SA_RESTART };
+
+	for (int i = 0; i < 3; i++) {
+		blocks[i] = block_of(fd, buffers[i], PAGE, i * PAGE);
+		blocks[i].aio_lio_opcode = LIO_READ;
+		list[i] = &blocks[i];
+	}
+	say("list: %s", outcome(lio_listio(LIO_WAIT, list, 3, NULL)));
+	for (int i = 0; i < 3; i++)
+		say("read %zd, %s", aio_return(&blocks[i]), right(buffers[i], PAGE, (size_t)i * PAGE) ? "right" : "wrong");
+	sigaction(SIGRTMIN + 1, &action, NULL);
+	struct aiocb block = block_of(fd, buffers[0], 10, 0);
+	block.aio_sigevent.sigev_notify = SIGEV_SIGNAL;
+	block.aio_sigevent.sigev_signo = SIGRTMIN + 1;
+	block.aio_sigevent.sigev_value.sival_int = 3;
+	say("write: %s", outcome(aio_write(&block)));
+	for (int i = 0; i < 400 && !completions; i++)
+		pause_ms(5);
+	say("signalled: %d, written %zd", completions, aio_return(&block));
+	block.aio_sigevent.sigev_notify = SIGEV_THREAD;
+	block.aio_sigevent.sigev_notify_function = completed_in_thread;
+	block.aio_sigevent.sigev_value.sival_ptr = &called;
+	say("fsync: %s", outcome(aio_fsync(O_SYNC, &block)));
+	for (int i = 0; i < 400 && !__atomic_load_n(&called, __ATOMIC_SEQ_CST); i++)
+		pause_ms(5);
+	say("called: %d, cancel: %s", called, aio_cancel(fd, NULL) == AIO_ALLDONE ? "all done" : "another answer");
+	return NULL;
+}
+
+static void asynchronous(void)
+{
+	int fd = cold_file(PAGES * PAGE, 0);
+
+	join(spawn(read_asynchronously, &fd));
+	join(spawn(list_of_calls, &fd));
+}
+
+int main(int argc, char **argv)
+{
+	static const struct plain_case cases[] = {
+		{ "cold", cold, 2 },
+		{ "written", written, 2 },
+		{ "much", much, 2 },
+		{ "asynchronous", asynchronous, 2 },
+		{ 0 },
+	};
+
+	return plain_main(argc, argv, cases);
+}
