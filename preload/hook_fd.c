@@ -18,6 +18,7 @@
 #include "hub/fd.h"
 #include "file.h"
 #include "migrate.h"
+#include "owners.h"
 #include "shim.h"
 #include "stream.h"
 
@@ -49,6 +50,7 @@ static void closing(int fd)
 		return;
 	if (shim_greenlet()) {
 		green__fd_closing(shim.hub, fd);
+		owners_closing(fd);
 	} else if (shim.hub && (remote = malloc(sizeof(*remote)))) {
 		remote->fd = fd;
 		remote->remote.run = close_remotely;
@@ -156,15 +158,24 @@ static int wait_for_lock(int fd, int command, long argument)
 	return (int)TRIED(lock_attempt(fd, command, argument), EAGAIN, true, real(fcntl64)(fd, command, argument));
 }
 
+static bool is_about_owner(int command)
+{
+	return command == F_SETOWN || command == F_GETOWN || command == F_SETOWN_EX || command == F_GETOWN_EX ||
+	       command == F_SETSIG || command == F_GETSIG;
+}
+
 /* fcntl's third argument is passed as a word, whatever the command makes of it. */
 static int do_fcntl(int fd, int command, long argument)
 {
+	long owner;
 	int result;
 
 	if (hub_owns(fd))
 		return (int)sys_result(-EBADF);
 	if (command == F_SETLKW || command == F_OFD_SETLKW)
 		return wait_for_lock(fd, command, argument);
+	if (is_about_owner(command) && shim_greenlet() && owners_call(fd, command, argument, &owner))
+		return (int)sys_result(owner);
 	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
 		descriptor_new((int)argument);
 	result = (int)sys_result(sys_call(SYS_fcntl, fd, command, argument));

@@ -11,6 +11,7 @@
 #include "hub/task.h"
 #include "hub/waiter.h"
 #include "migrate.h"
+#include "owners.h"
 #include "preempt.h"
 #include "sigparts.h"
 #include "timers.h"
@@ -179,7 +180,7 @@ static bool directed(const siginfo_t *info, struct thread *running, struct threa
 	else if (info->si_signo == SIGPIPE && info->si_code == SI_USER && ours)
 		*thread = running;
 	else
-		known = false;
+		*thread = owners_thread(info, &known);
 	return known;
 }
 
@@ -196,12 +197,14 @@ static void tell(struct thread *thread, int number)
 static void route_to(struct thread *thread, const siginfo_t *info)
 {
 	uint64_t bit = signal_bit(info->si_signo);
+	siginfo_t shown = *info;
 
 	if (!thread || thread->signals_over)
 		return;
 	if (!((thread->mask | thread->waiting) & bit) && action_disposition(info->si_signo) == DISPOSITION_IGNORE)
 		return;
-	pending_add(&thread->pending, info, false, true);
+	owners_disguise(&shown);
+	pending_add(&thread->pending, &shown, false, true);
 	tell(thread, info->si_signo);
 }
 
@@ -581,6 +584,7 @@ void signals_thread_ends(struct thread *thread)
 	thread->signals_on = false;
 	thread->signals_over = true;
 	timers_thread_ends(thread);
+	owners_thread_ends(thread);
 	count_mask(thread->mask, -1);
 	thread->mask = 0;
 	threads.alive--;
@@ -600,6 +604,7 @@ void signals_after_fork(void)
 	memset(blocked, 0, sizeof(blocked));
 	memset(letters, 0, sizeof(letters));
 	timers_after_fork();
+	owners_after_fork();
 	count_mask(self->mask, 1);
 	pending_drop(&self->pending, ~UINT64_C(0));
 	pending_after_fork();

@@ -19,6 +19,7 @@ PROGRAMS = (
     "nonblock",
     "multiplex",
     "descriptors",
+    "odd_descriptors",
     "disks",
     "sleeps",
     "locks",
