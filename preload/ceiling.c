@@ -3,6 +3,9 @@
 #include "ceiling.h"
 
 #include <linux/futex.h>
+#include <limits.h>
+
+#include "parking.h"
 
 /* The lock's word: the ceiling above, below it 0 for free, 1 for taken, 2 if somebody may wait in the kernel. */
 enum {
@@ -84,5 +87,45 @@ int ceiling_unlock(pthread_mutex_t *mutex)
 	word = __atomic_exchange_n(&mutex->__data.__lock, free_word(word), __ATOMIC_SEQ_CST);
 	if (word & WAITED_FOR)
 		sys_call(SYS_futex, &mutex->__data.__lock, FUTEX_WAKE, 1);
+	return 0;
+}
+
+/* Whoever changes a ceiling may be above it. */
+static int take_unjudged(void *object)
+{
+	int *word = &((pthread_mutex_t *)object)->__data.__lock;
+
+	return take(word, free_word(__atomic_load_n(word, __ATOMIC_SEQ_CST))) ? 0 : EBUSY;
+}
+
+static int ceiling_swap(pthread_mutex_t *mutex, int ceiling, int taken)
+{
+	int before = __atomic_exchange_n(&mutex->__data.__lock, (int)((unsigned)ceiling << CEILING_SHIFT) | taken, __ATOMIC_SEQ_CST);
+
+	if (before & WAITED_FOR)
+		sys_call(SYS_futex, &mutex->__data.__lock, FUTEX_WAKE, INT_MAX);
+	parking_wake(mutex, INT_MAX, PARKING_ALL);
+	return ceiling_of(before);
+}
+
+int ceiling_change(pthread_mutex_t *mutex, int ceiling, int *old)
+{
+	struct lock_call call = { .object = mutex, .attempt = take_unjudged, .busy = EBUSY, .deadline = CLOCK_NEVER };
+	int type = mutex->__data.__kind & TYPE_MASK;
+	bool owned = mutex->__data.__owner == thread_self()->tid;
+	int before;
+
+	if (ceiling < sched_get_priority_min(SCHED_FIFO) || ceiling > sched_get_priority_max(SCHED_FIFO))
+		return EINVAL;
+	if (owned && type == PTHREAD_MUTEX_ERRORCHECK)
+		return EDEADLK;
+	if (owned && type == PTHREAD_MUTEX_RECURSIVE) {
+		before = ceiling_swap(mutex, ceiling, TAKEN);
+	} else {
+		parking_lock(&call);
+		before = ceiling_swap(mutex, ceiling, 0);
+	}
+	if (old)
+		*old = before;
 	return 0;
 }

@@ -25,4 +25,7 @@ static inline bool ceiling_kept(const pthread_mutex_t *mutex)
 int ceiling_trylock(pthread_mutex_t *mutex);
 int ceiling_unlock(pthread_mutex_t *mutex);
 
+/* ceiling_change - as pthread_mutex_setprioceiling; who waits for MUTEX meanwhile parks */
+int ceiling_change(pthread_mutex_t *mutex, int ceiling, int *old);
+
 #endif

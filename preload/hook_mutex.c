@@ -174,6 +174,12 @@ WRAPPER int pthread_mutex_unlock(pthread_mutex_t *mutex)
 	return result;
 }
 
+/* libc locks the mutex inside itself to change its ceiling. */
+WRAPPER int pthread_mutex_setprioceiling(pthread_mutex_t *mutex, int ceiling, int *old)
+{
+	return ceiling_kept(mutex) ? ceiling_change(mutex, ceiling, old) : real(pthread_mutex_setprioceiling)(mutex, ceiling, old);
+}
+
 WRAPPER int pthread_mutex_consistent(pthread_mutex_t *mutex)
 {
 	return robust_shared(mutex) ? robust_consistent(mutex) : real(pthread_mutex_consistent)(mutex);

@@ -425,6 +425,29 @@ static void ceilings(void)
 	say("ceiling %d", value);
 }
 
+static int changed;
+
+static void *change_ceiling(void *unused)
+{
+	int old = 0, error = pthread_mutex_setprioceiling(subject, 6, &old);
+
+	__atomic_store_n(&changed, error ? -error : old, __ATOMIC_SEQ_CST);
+	return unused;
+}
+
+/* Whoever changes the ceiling waits until the mutex is free. */
+static void change_meanwhile(pthread_mutex_t *mutex)
+{
+	pthread_t changer;
+
+	pthread_create(&changer, NULL, change_ceiling, NULL);
+	usleep(50000);
+	say("changed already: %d", __atomic_load_n(&changed, __ATOMIC_SEQ_CST));
+	tell("unlock", pthread_mutex_unlock(mutex));
+	pthread_join(changer, NULL);
+	say("old ceiling %d", changed);
+}
+
 /* With a real-time policy, where that is allowed, such a mutex works. */
 static void *ceiling_thread(void *unused)
 {
@@ -445,7 +468,7 @@ static void *ceiling_thread(void *unused)
 	say("priority meanwhile %d", seen.sched_priority);
 	subject = &mutex;
 	in_thread(other_tries, NULL);
-	tell("unlock", pthread_mutex_unlock(&mutex));
+	change_meanwhile(&mutex);
 	tell("setprioceiling", pthread_mutex_setprioceiling(&mutex, 7, &old));
 	say("old ceiling %d", old);
 	parameters.sched_priority = 9;
