@@ -289,6 +289,9 @@ static bool waiting_call(long number, const long a[6], long *result)
 	case SYS_io_pgetevents:
 		*result = sys_result(aio_events(number, a));
 		return true;
+	case SYS_io_uring_enter:
+		*result = sys_result(uring_enter(a));
+		return true;
 	case SYS_sched_yield:
 		*result = sched_yield();
 		return true;

@@ -50,6 +50,7 @@ PROGRAMS = (
     "ticks",
     "c11",
     "rare",
+    "rings",
     "migrate",
 )
 LANGUAGE_RUNS = 50
