@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hook_names.c - look-ups of hosts, services, users and groups
+ * hook_names.c - look-ups of hosts, services, users, groups and what else has a name
  *
  * libc asks servers, files and modules inside itself, which may take many seconds,
  * and keeps results in buffers of the thread; so the thread goes there itself.
  */
+#include <aliases.h>
 #include <arpa/inet.h>
 #include <grp.h>
+#include <gshadow.h>
 #include <netdb.h>
+#include <netinet/ether.h>
 #include <pwd.h>
 #include <shadow.h>
 
@@ -150,6 +153,15 @@ LOOKUP(int, getnetgrent_r, (char **host, char **user, char **domain, char *buffe
        (host, user, domain, buffer, size))
 WALK(endnetgrent, (void), ())
 
+LOOKUP(struct sgrp *, getsgnam, (const char *name), (name))
+LOOKUP(int, getsgnam_r, (const char *name, struct sgrp *entry, char *buffer, size_t size, struct sgrp **found),
+       (name, entry, buffer, size, found))
+LOOKUP(struct sgrp *, getsgent, (void), ())
+LOOKUP(int, getsgent_r, (struct sgrp *entry, char *buffer, size_t size, struct sgrp **found), (entry, buffer, size, found))
+WALK(setsgent, (void), ())
+WALK(endsgent, (void), ())
+LOOKUP(int, getpw, (uid_t id, char *line), (id, line))
+
 /* Who is logged in: a file that is locked for a moment, and a user to look up. */
 LOOKUP(char *, getlogin, (void), ())
 LOOKUP(int, getlogin_r, (char *name, size_t size), (name, size))
@@ -190,3 +202,27 @@ WALK(setservent, (int open), (open))
 WALK(endservent, (void), ())
 WALK(setprotoent, (int open), (open))
 WALK(endprotoent, (void), ())
+
+LOOKUP(struct rpcent *, getrpcbyname, (const char *name), (name))
+LOOKUP(struct rpcent *, getrpcbynumber, (int number), (number))
+LOOKUP(int, getrpcbyname_r, (const char *name, struct rpcent *entry, char *buffer, size_t size, struct rpcent **found),
+       (name, entry, buffer, size, found))
+LOOKUP(int, getrpcbynumber_r, (int number, struct rpcent *entry, char *buffer, size_t size, struct rpcent **found),
+       (number, entry, buffer, size, found))
+LOOKUP(struct rpcent *, getrpcent, (void), ())
+LOOKUP(int, getrpcent_r, (struct rpcent *entry, char *buffer, size_t size, struct rpcent **found), (entry, buffer, size, found))
+WALK(setrpcent, (int open), (open))
+WALK(endrpcent, (void), ())
+
+/* --- mail aliases and network cards --- */
+
+LOOKUP(struct aliasent *, getaliasbyname, (const char *name), (name))
+LOOKUP(int, getaliasbyname_r, (const char *name, struct aliasent *entry, char *buffer, size_t size, struct aliasent **found),
+       (name, entry, buffer, size, found))
+LOOKUP(struct aliasent *, getaliasent, (void), ())
+LOOKUP(int, getaliasent_r, (struct aliasent *entry, char *buffer, size_t size, struct aliasent **found),
+       (entry, buffer, size, found))
+WALK(setaliasent, (void), ())
+WALK(endaliasent, (void), ())
+LOOKUP(int, ether_hostton, (const char *name, struct ether_addr *address), (name, address))
+LOOKUP(int, ether_ntohost, (char *name, const struct ether_addr *address), (name, address))

@@ -73,6 +73,37 @@ WRAPPER char *__fgets_chk(char *line, size_t room, int size, FILE *file)
 	return fgets(line, size, file);
 }
 
+/* Whoever calls this trusts the other side with the memory behind LINE. */
+static char *get_line(char *line, size_t room)
+{
+	size_t done;
+	bool failed_before;
+
+	STREAM_LOCKED(stdin);
+	failed_before = ferror_unlocked(stdin);
+	done = read_bytes(stdin, line, room, '\n');
+	if (done == 0 || (ferror_unlocked(stdin) && !failed_before && errno != EAGAIN))
+		return NULL;
+	if (line[done - 1] == '\n')
+		done--;
+	else if (done == room)
+		__chk_fail();
+	line[done] = '\0';
+	return line;
+}
+
+WRAPPER char *gets(char *line)
+{
+	return stream_may_get(stdin) ? get_line(line, SIZE_MAX) : STREAM_AWAY(stdin, real(gets)(line));
+}
+
+WRAPPER char *__gets_chk(char *line, size_t room)
+{
+	if (room == 0)
+		__chk_fail();
+	return stream_may_get(stdin) ? get_line(line, room) : STREAM_AWAY(stdin, real(__gets_chk)(line, room));
+}
+
 WRAPPER size_t fread(void *to, size_t size, size_t count, FILE *file)
 {
 	size_t bytes;

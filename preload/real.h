@@ -4,12 +4,16 @@
 #define GREEN_PRELOAD_REAL_H
 
 #include <aio.h>
+#include <aliases.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <fmtmsg.h>
 #include <grp.h>
+#include <gshadow.h>
 #include <link.h>
 #include <mqueue.h>
 #include <netdb.h>
+#include <netinet/ether.h>
 #include <poll.h>
 #include <pthread.h>
 #include <pwd.h>
@@ -20,6 +24,7 @@
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -40,6 +45,8 @@
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
+#include <utmp.h>
+#include <utmpx.h>
 #include <wchar.h>
 #include <wordexp.h>
 
@@ -55,6 +62,8 @@ extern int res_nquerydomain(struct __res_state *state, const char *name, const c
 			    unsigned char *answer, int size);
 extern int res_send(const unsigned char *question, int length, unsigned char *answer, int size);
 extern int res_nsend(struct __res_state *state, const unsigned char *question, int length, unsigned char *answer, int size);
+extern char *gets(char *line);
+extern char *__gets_chk(char *line, size_t room);
 extern int __uflow(FILE *file);
 extern int __underflow(FILE *file);
 extern int __overflow(FILE *file, int byte);

@@ -51,6 +51,7 @@ PROGRAMS = (
     "c11",
     "rare",
     "rings",
+    "accounts",
     "migrate",
 )
 LANGUAGE_RUNS = 50
