@@ -283,6 +283,43 @@ long green__recvfrom(int fd, void *buffer, size_t size, int flags, struct sockad
 	return result;
 }
 
+/* What a socket says of itself; that the kernel lacks memory for the answer is none. */
+static long ask(int fd, int name, int *value)
+{
+	socklen_t length = sizeof(*value);
+	long result;
+
+	do {
+		result = sys_call(SYS_getsockopt, fd, SOL_SOCKET, name, value, &length);
+	} while (sys_lacks(result));
+	return result;
+}
+
+/* The connection is under way: its end shows as writable, and then SO_ERROR tells. */
+static long connect_finish(struct io *io)
+{
+	int error = 0;
+	long result = green__io_wait(io);
+
+	if (result == -EAGAIN)
+		return -EINPROGRESS;
+	if (result)
+		return result;
+	result = ask(io->fd, SO_ERROR, &error);
+	if (result)
+		return result;
+	/* A wait that was interrupted and restarted may come back before the end. */
+	if (!error && !green__io_ready(io->fd, POLLOUT))
+		return connect_finish(io);
+	return -error;
+}
+
+/* MSG_FASTOPEN found no fast way: as any connect, and then as any send. */
+static long open_slowly(struct io *io)
+{
+	return io->dontwait || green__descriptor_nonblocking(io->fd) ? -EINPROGRESS : connect_finish(io);
+}
+
 /* A stream takes everything, piece by piece; control data goes with the first piece. */
 static long send_stream(struct io *io, const struct msghdr *message, int flags, size_t size)
 {
@@ -299,6 +336,10 @@ static long send_stream(struct io *io, const struct msghdr *message, int flags, 
 			break;
 		result = sys_call(SYS_sendmsg, io->fd, &rest, flags | MSG_DONTWAIT | (io->moved ? MSG_NOSIGNAL : 0));
 		io->hub->flow->stats->io_calls++;
+		if (result == -EINPROGRESS && (flags & MSG_FASTOPEN) && !(result = open_slowly(io))) {
+			flags &= ~MSG_FASTOPEN;
+			continue;
+		}
 		if (result >= 0) {
 			done += (size_t)result;
 			io->moved = true;
@@ -311,6 +352,35 @@ static long send_stream(struct io *io, const struct msghdr *message, int flags, 
 	return done ? (long)done : result;
 }
 
+struct message_call {
+	int fd, flags;
+	const struct msghdr *message;
+};
+
+static long send_run(void *arg)
+{
+	struct message_call *call = arg;
+
+	return sys_call(SYS_sendmsg, call->fd, call->message, call->flags);
+}
+
+/*
+ * A local socket that is not connected says that it is writable whatever room its
+ * receiver has, and does not tell when that changes.
+ */
+static long send_unannounced(struct io *io, const struct msghdr *message, int flags)
+{
+	struct message_call call = { io->fd, flags, message };
+	long result;
+
+	return green__work(io->hub, send_run, &call, &result) ? send_run(&call) : result;
+}
+
+static bool is_unannounced(const struct io *io, const struct msghdr *message)
+{
+	return message->msg_name && !io->dontwait && !green__descriptor_nonblocking(io->fd) && green__io_ready(io->fd, POLLOUT);
+}
+
 static long send_message(struct io *io, const struct msghdr *message, int flags)
 {
 	long result;
@@ -320,6 +390,8 @@ static long send_message(struct io *io, const struct msghdr *message, int flags)
 		io->hub->flow->stats->io_calls++;
 		if (result != -EAGAIN)
 			return result;
+		if (is_unannounced(io, message))
+			return send_unannounced(io, message, flags);
 		result = green__io_wait(io);
 		if (result)
 			return result;
@@ -359,7 +431,7 @@ long green__sendto(int fd, const void *buffer, size_t size, int flags, const str
 	struct msghdr message = {
 		.msg_iov = &part, .msg_iovlen = 1, .msg_name = (void *)address, .msg_namelen = address ? length : 0,
 	};
-	long result = sys_call(SYS_sendto, fd, buffer, size, flags | MSG_DONTWAIT, address, length);
+	long result = flags & MSG_FASTOPEN ? -EAGAIN : sys_call(SYS_sendto, fd, buffer, size, flags | MSG_DONTWAIT, address, length);
 
 	green__current->flow->stats->io_calls++;
 	/* Nearly always the first attempt takes all; datagrams are taken whole or not at all. */
@@ -402,18 +474,6 @@ static long connect_run(void *arg)
 	struct socket_call *call = arg;
 
 	return sys_call(SYS_connect, call->fd, call->to, call->to_length);
-}
-
-/* What a socket says of itself; that the kernel lacks memory for the answer is none. */
-static long ask(int fd, int name, int *value)
-{
-	socklen_t length = sizeof(*value);
-	long result;
-
-	do {
-		result = sys_call(SYS_getsockopt, fd, SOL_SOCKET, name, value, &length);
-	} while (sys_lacks(result));
-	return result;
 }
 
 /* Anything else can become ready too, but never accepts. */
@@ -478,25 +538,6 @@ long green__accept(int fd, struct sockaddr *address, socklen_t *length, int flag
 static void set_nonblocking(int fd, int on)
 {
 	sys_call(SYS_ioctl, fd, FIONBIO, &on);
-}
-
-/* The connection is under way: its end shows as writable, and then SO_ERROR tells. */
-static long connect_finish(struct io *io)
-{
-	int error = 0;
-	long result = green__io_wait(io);
-
-	if (result == -EAGAIN)
-		return -EINPROGRESS;
-	if (result)
-		return result;
-	result = ask(io->fd, SO_ERROR, &error);
-	if (result)
-		return result;
-	/* A wait that was interrupted and restarted may come back before the end. */
-	if (!error && !green__io_ready(io->fd, POLLOUT))
-		return connect_finish(io);
-	return -error;
 }
 
 static long connect_work(struct io *io, struct socket_call *call)

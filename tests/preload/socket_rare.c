@@ -698,6 +698,157 @@ static void full_datagrams(void)
 	say("full: %s", error_name(errno));
 }
 
+/* To whom it is not connected to, a socket is always "writable", whatever room there is. */
+static void full_unconnected(void)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	socklen_t size = sizeof(at);
+	int receiver = socket(AF_UNIX, SOCK_DGRAM, 0), sender = socket(AF_UNIX, SOCK_DGRAM, 0), sent = 0, counted = 0;
+	char text[400] = "";
+
+	must(bind(receiver, (struct sockaddr *)&at, sizeof(sa_family_t)) == 0, "bind");
+	must(getsockname(receiver, (struct sockaddr *)&at, &size) == 0, "getsockname");
+	pthread_t reader = spawn(drain_late, &receiver), counter = spawn(count_up, &counted);
+	for (int i = 0; i < 200; i++)
+		sent += sendto(sender, text, sizeof(text), 0, (struct sockaddr *)&at, size) == sizeof(text);
+	join(reader);
+	join(counter);
+	say("sent %d", sent);
+	while (sendto(sender, text, sizeof(text), MSG_DONTWAIT, (struct sockaddr *)&at, size) > 0)
+		;
+	say("no room: %s", error_name(errno));
+	set_limit(sender, SO_SNDTIMEO, 100);
+	double start = now();
+	say("with a limit: %s", outcome(sendto(sender, text, sizeof(text), 0, (struct sockaddr *)&at, size)));
+	say_elapsed("limit", start, 0.09, 2);
+	struct iovec part = { text, sizeof(text) };
+	struct msghdr message = { .msg_name = &at, .msg_namelen = size, .msg_iov = &part, .msg_iovlen = 1 };
+	say("sendmsg with a limit: %s", outcome(sendmsg(sender, &message, 0)));
+}
+
+struct destination {
+	int fd;
+	struct sockaddr_un at;
+	socklen_t size;
+};
+
+static void *send_to(void *argument)
+{
+	struct destination *to = argument;
+
+	return (void *)(long)sendto(to->fd, "mine", 4, 0, (struct sockaddr *)&to->at, to->size);
+}
+
+/* The room is taken by somebody else's messages. */
+static void full_of_others(void)
+{
+	struct destination to = { .at = { .sun_family = AF_UNIX }, .size = sizeof(to.at) };
+	int receiver = socket(AF_UNIX, SOCK_DGRAM, 0), other = socket(AF_UNIX, SOCK_DGRAM, 0), counted = 0, queued = 0;
+	char text[8];
+
+	must(bind(receiver, (struct sockaddr *)&to.at, sizeof(sa_family_t)) == 0, "bind");
+	must(getsockname(receiver, (struct sockaddr *)&to.at, &to.size) == 0, "getsockname");
+	while (sendto(other, "theirs", 6, MSG_DONTWAIT, (struct sockaddr *)&to.at, to.size) > 0)
+		queued++;
+	to.fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	pthread_t sender = spawn(send_to, &to);
+	join(spawn(count_up, &counted));
+	say("others went on: %d", counted);
+	while (queued-- > 0)
+		recv(receiver, text, sizeof(text), 0);
+	say("sent: %ld", (long)join(sender));
+	say("came: %zd", recv(receiver, text, sizeof(text), 0));
+}
+
+/* --- a listener of TCP without room: whoever connects waits, and tries again after a second --- */
+
+static volatile sig_atomic_t alarms;
+
+static void on_alarm(int number)
+{
+	(void)number;
+	alarms++;
+}
+
+struct waiting_connect {
+	int port, limit_ms;
+	bool interrupted;
+};
+
+static int connect_to(int fd, int port)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+
+	return connect(fd, (struct sockaddr *)&at, sizeof(at));
+}
+
+static void *connect_waiting(void *argument)
+{
+	struct waiting_connect *call = argument;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (call->limit_ms)
+		set_limit(fd, SO_SNDTIMEO, call->limit_ms);
+	int error = connect_to(fd, call->port) ? errno : 0;
+	say("%s: %s", call->interrupted ? "interrupted" : call->limit_ms ? "with a limit" : "in the end", error_name(error));
+	if (call->interrupted) {
+		fcntl(fd, F_SETFL, O_NONBLOCK);
+		say("still under way: %s", outcome(connect_to(fd, call->port)));
+	}
+	close(fd);
+	return NULL;
+}
+
+static void full_tcp_backlog(void)
+{
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct waiting_connect limited = { .limit_ms = 100 }, interrupted = { .interrupted = true }, last = { 0 };
+	int port, listener = listen_local(0, &port), kept = connect_local(port);
+
+	limited.port = interrupted.port = last.port = port;
+	join(spawn(connect_waiting, &limited));
+	sigaction(SIGUSR1, &action, NULL);
+	pthread_t thread = spawn(connect_waiting, &interrupted);
+	pause_ms(STEP_MS * 2);
+	pthread_kill(thread, SIGUSR1);
+	join(thread);
+	say("handlers: %d", alarms);
+	thread = spawn(connect_waiting, &last);
+	pause_ms(STEP_MS);
+	close(accept(listener, NULL, NULL));
+	join(thread);
+	close(kept);
+}
+
+static void *send_fast(void *argument)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(*(uint16_t *)argument),
+				  .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	char answer[8];
+
+	ssize_t sent = sendto(fd, "hello", 5, MSG_FASTOPEN, (struct sockaddr *)&at, sizeof(at));
+	ssize_t came = recv(fd, answer, sizeof(answer), 0);
+	close(fd);
+	return (void *)(long)(sent * 10 + came);
+}
+
+static void fast_open(void)
+{
+	int port, listener = listen_local(4, &port);
+	uint16_t number = (uint16_t)port;
+	char text[8];
+
+	for (int i = 0; i < 2; i++) {
+		pthread_t sender = spawn(send_fast, &number);
+		int in = accept(listener, NULL, NULL);
+		say("came: %zd", recv(in, text, sizeof(text), 0));
+		send(in, "answer", 6, 0);
+		say("sent and answered: %ld", (long)join(sender));
+		close(in);
+	}
+}
+
 /* --- errors that are queued and truncated messages --- */
 
 static void truncated(void)
@@ -734,6 +885,10 @@ int main(int argc, char **argv)
 		{ "broken_off", broken_off, 4 },
 		{ "netlink", netlink, 1 },
 		{ "full_datagrams", full_datagrams, 2 },
+		{ "full_unconnected", full_unconnected, 2 },
+		{ "full_of_others", full_of_others, 2 },
+		{ "full_tcp_backlog", full_tcp_backlog, 3 },
+		{ "fast_open", fast_open, 2 },
 		{ "truncated", truncated, 1 },
 		{ 0 },
 	};
