@@ -167,11 +167,11 @@ static void *start_again(void *argument)
 
 static void *write_stopped(void *argument)
 {
-	double start = now();
+	double *start = argument;
+	ssize_t n = write((int)start[1], "text", 4);
 
-	say("written: %zd", write(*(int *)argument, "text", 4));
-	say_elapsed("write", start, 0.09, 2);
-	return NULL;
+	say_elapsed("write", *start, 0.09, 2);
+	return (void *)(long)n;
 }
 
 static void terminal_stopped(void)
@@ -182,11 +182,12 @@ static void terminal_stopped(void)
 	must(openpty(&master, &slave, NULL, NULL, NULL) == 0, "openpty");
 	raw_mode(slave);
 	tcflow(slave, TCOOFF);
-	pthread_t writer = spawn(write_stopped, &slave), starter = spawn(start_again, &slave);
+	double start[2] = { now(), slave };
+	pthread_t writer = spawn(write_stopped, start), starter = spawn(start_again, &slave);
 	join(spawn(count_up, &counted));
-	say("others went on: %d, then %zd", counted, read(master, line, sizeof(line)));
-	join(writer);
 	join(starter);
+	say("written: %ld", (long)join(writer));
+	say("others went on: %d, then %zd", counted, read(master, line, sizeof(line)));
 }
 
 /* --- watches --- */
@@ -728,10 +729,10 @@ struct transfer {
 static void *splice_thread(void *argument)
 {
 	struct transfer *transfer = argument;
+	size_t done = splice_all(transfer->from, transfer->to, transfer->size);
 
-	say("spliced: %zu", splice_all(transfer->from, transfer->to, transfer->size));
 	close(transfer->to);
-	return NULL;
+	return (void *)done;
 }
 
 /* File to pipe, pipe to socket, socket to reader, all of them too small for what goes through. */
@@ -744,12 +745,13 @@ static void spliced(void)
 	must(pipe(through) == 0, "pipe");
 	stream_pair(pair);
 	struct transfer first = { in, through[1], SIZE }, second = { through[0], pair[1], SIZE };
-	pthread_t threads[] = { spawn(splice_thread, &first), spawn(splice_thread, &second), spawn(read_slowly, &pair[0]),
-				spawn(count_up, &counted) };
-	join(threads[3]);
+	pthread_t threads[] = { spawn(splice_thread, &first), spawn(splice_thread, &second) };
+	/* Nobody reads yet, so both are stuck. */
+	join(spawn(count_up, &counted));
 	say("others went on: %d", counted);
-	for (int i = 2; i >= 0; i--)
-		join(threads[i]);
+	join(spawn(read_slowly, &pair[0]));
+	say("spliced: %ld", (long)join(threads[0]));
+	say("spliced: %ld", (long)join(threads[1]));
 }
 
 static void *tee_thread(void *argument)
@@ -766,9 +768,8 @@ static void *vmsplice_thread(void *argument)
 	struct iovec part = { page, sizeof(page) };
 	ssize_t n = vmsplice(*(int *)argument, &part, 1, 0);
 
-	say("vmsplice: %s", n == sizeof(page) ? "all" : n > 0 ? "a part" : outcome(n));
 	close(*(int *)argument);
-	return NULL;
+	return n == sizeof(page) ? "all" : n > 0 ? "a part" : "nothing";
 }
 
 static void teed(void)
@@ -784,9 +785,8 @@ static void teed(void)
 	join(thread);
 	say("both: %zd %zd", read(from[0], text, sizeof(text)), read(to[0], text, sizeof(text)));
 	thread = spawn(vmsplice_thread, &to[1]);
-	pthread_t reader = spawn(read_slowly, &to[0]);
-	join(thread);
-	join(reader);
+	join(spawn(read_slowly, &to[0]));
+	say("vmsplice: %s", (char *)join(thread));
 }
 
 /* --- the flags of an open file that other processes share --- */
