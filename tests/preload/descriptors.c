@@ -35,6 +35,13 @@ static void *receive(void *argument)
 	return (void *)(long)error_name(recv(*(int *)argument, text, 8, 0) == -1 ? errno : 0);
 }
 
+static void *read_any(void *argument)
+{
+	char text[8];
+
+	return (void *)(long)error_name(read(*(int *)argument, text, 8) == -1 ? errno : 0);
+}
+
 static void *accept_any(void *argument)
 {
 	return (void *)(long)error_name(accept(*(int *)argument, NULL, NULL) == -1 ? errno : 0);
@@ -66,6 +73,29 @@ static void close_while_waiting(void)
 	say("recv: %s", (char *)join(receiver));
 	say("accept: %s", (char *)join(acceptor));
 	say("poll: %s", (char *)join(poller));
+}
+
+/* So it is with whatever else takes a number away. */
+static void replaced_while_waiting(void)
+{
+	int first[2], second[2], third[2], fourth[2], port, listener;
+
+	stream_pair(first);
+	tcp_pair(second);
+	must(pipe(third) == 0, "pipe");
+	listener = listen_local(1, &port);
+	stream_pair(fourth);
+	pthread_t threads[] = { spawn(receive, &first[0]), spawn(poll_any, &second[0]), spawn(read_any, &third[0]),
+				spawn(accept_any, &listener) };
+	pause_ms(50);
+	dup2(fourth[0], first[0]);
+	dup3(fourth[0], third[0], O_CLOEXEC);
+	close_range((unsigned)second[0], (unsigned)second[1], 0);
+	closefrom(listener);
+	say("recv: %s", (char *)join(threads[0]));
+	say("poll: %s", (char *)join(threads[1]));
+	say("read: %s", (char *)join(threads[2]));
+	say("accept: %s", (char *)join(threads[3]));
 }
 
 /* The way that works everywhere: shut down first. */
@@ -280,6 +310,7 @@ int main(int argc, char **argv)
 		{ "lowest_numbers", lowest_numbers, 1 },
 		{ "reuse", reuse, 10 },
 		{ "close_while_waiting", close_while_waiting, 3 },
+		{ "replaced_while_waiting", replaced_while_waiting, 4 },
 		{ 0 },
 	};
 

@@ -62,6 +62,9 @@ PUBLISHED = {
     "descriptors.close_while_waiting": (
         "close_while_waiting:\nrecv: EBADF\naccept: EBADF\npoll: POLLNVAL\n"
     ),
+    "descriptors.replaced_while_waiting": (
+        "replaced_while_waiting:\nrecv: EBADF\npoll: POLLNVAL\nread: EBADF\naccept: EBADF\n"
+    ),
 }
 # What the shim does not carry yet: natively it is checked, under the shim it is left out, by name and reason.
 NOT_YET = {}
