@@ -91,12 +91,12 @@ static int duplicated(int old, int new)
 	return descriptor_new(new);
 }
 
-/* A socket with SO_LINGER keeps who closes it until all is sent. */
+/* A socket with SO_LINGER keeps who closes it until all is sent, a file of another host until that has answered. */
 static bool close_may_wait(int fd)
 {
 	struct descriptor *descriptor = shim_hub() ? green__descriptor(fd) : NULL;
 
-	return descriptor && (descriptor->flags & DESCRIPTOR_LINGERS);
+	return descriptor && (descriptor->flags & (DESCRIPTOR_LINGERS | DESCRIPTOR_FAR));
 }
 
 WRAPPER int close(int fd)

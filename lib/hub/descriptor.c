@@ -83,7 +83,7 @@ void green__descriptor_made(int fd, enum descriptor_kind kind, bool nonblocking)
 		return;
 	renew(descriptor);
 	descriptor->kind = (uint8_t)kind;
-	descriptor->flags = (uint8_t)(DESCRIPTOR_KNOWN | DESCRIPTOR_PRIVATE | (nonblocking ? DESCRIPTOR_NONBLOCK : 0));
+	descriptor->flags = (uint16_t)(DESCRIPTOR_KNOWN | DESCRIPTOR_PRIVATE | (nonblocking ? DESCRIPTOR_NONBLOCK : 0));
 	descriptor->forks = forks;
 }
 
@@ -111,7 +111,7 @@ void green__descriptor_shared(int fd)
 	struct descriptor *descriptor = entry(fd, false);
 
 	if (descriptor)
-		descriptor->flags &= (uint8_t)~DESCRIPTOR_PRIVATE;
+		descriptor->flags &= (uint16_t)~DESCRIPTOR_PRIVATE;
 }
 
 void green__descriptors_forked(void)
@@ -198,7 +198,7 @@ void green__descriptor_set_nonblocking(int fd, bool nonblocking)
 	if (nonblocking)
 		descriptor->flags |= DESCRIPTOR_NONBLOCK;
 	else
-		descriptor->flags &= (uint8_t)~DESCRIPTOR_NONBLOCK;
+		descriptor->flags &= (uint16_t)~DESCRIPTOR_NONBLOCK;
 }
 
 void green__descriptor_option_set(int fd, int level, int name)

@@ -37,13 +37,15 @@ enum descriptor_flag {
 	DESCRIPTOR_LINGERS = 16, /* SO_LINGER may be set, so that the last close waits */
 	DESCRIPTOR_LASTING = 32, /* a file whose writes return when the disk has them: O_SYNC, O_DSYNC, O_DIRECT */
 	DESCRIPTOR_WAITS = 64,   /* a file whose file system refuses RWF_NOWAIT */
+	DESCRIPTOR_FAR = 128,    /* a file that another host or a process has */
+	DESCRIPTOR_ASKED = 256,  /* whether it is far has been found out */
 };
 
 struct descriptor {
 	uint32_t generation; /* 0: the number was never seen */
 	uint32_t forks;      /* the fork count when it was made */
 	uint8_t kind;
-	uint8_t flags;
+	uint16_t flags;
 };
 
 /* green__descriptor - FD's entry, or NULL if there is none yet or no memory for one */

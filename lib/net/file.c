@@ -7,6 +7,10 @@
  * and writes that return when the disk has them.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "base/sys.h"
 #include "hub/descriptor.h"
@@ -22,6 +26,10 @@ enum {
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 8
 #endif
+
+/* Those that <linux/magic.h> does not name. */
+#define LUSTRE 0x0bd00bd0
+#define VBOX_SHARED 0x786f4256
 
 struct file_call {
 	int fd, count, flags;
@@ -54,6 +62,71 @@ static long elsewhere(long (*run)(void *), struct file_call *call)
 	return green__work(green__current->flow->hub, run, call, &result) ? run(call) : result;
 }
 
+/* True of a file system that has another host or a process instead of a disk; one that does not say may be such. */
+static long is_far(void *arg)
+{
+	const struct file_call *call = arg;
+	struct statfs status;
+
+	if (sys_call(SYS_fstatfs, call->fd, &status))
+		return true;
+	switch ((uint32_t)status.f_type) {
+	case AFS_FS_MAGIC:
+	case AFS_SUPER_MAGIC:
+	case CEPH_SUPER_MAGIC:
+	case CIFS_SUPER_MAGIC:
+	case CODA_SUPER_MAGIC:
+	case FUSE_SUPER_MAGIC:
+	case NFS_SUPER_MAGIC:
+	case OCFS2_SUPER_MAGIC:
+	case SMB_SUPER_MAGIC:
+	case SMB2_SUPER_MAGIC:
+	case V9FS_MAGIC:
+	case LUSTRE:
+	case VBOX_SHARED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool has_device(int fd)
+{
+	struct statx status;
+	long result = sys_call(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &status);
+
+	return result == 0 && status.stx_dev_major;
+}
+
+/*
+ * The question may have to be answered from afar, too, so it is asked once, on a
+ * worker, and not at all about a number that may mean another file the next time.
+ */
+static bool asks_afar(struct file_call *call)
+{
+	struct descriptor *descriptor = green__descriptor(call->fd);
+
+	if (!descriptor || !(descriptor->flags & DESCRIPTOR_KNOWN))
+		return false;
+	if (!(descriptor->flags & DESCRIPTOR_ASKED)) {
+		uint32_t generation = descriptor->generation;
+		bool far = !has_device(call->fd) && elsewhere(is_far, call);
+
+		if (descriptor->generation == generation)
+			descriptor->flags |= DESCRIPTOR_ASKED | (far ? DESCRIPTOR_FAR : 0);
+		return far;
+	}
+	return descriptor->flags & DESCRIPTOR_FAR;
+}
+
+/* CALL's file refuses RWF_NOWAIT. */
+static long read_refused(struct file_call *call, struct descriptor *descriptor)
+{
+	if (descriptor && (descriptor->flags & DESCRIPTOR_KNOWN))
+		descriptor->flags |= DESCRIPTOR_WAITS;
+	return asks_afar(call) ? elsewhere(read_run, call) : read_run(call);
+}
+
 /* Not every file system takes RWF_NOWAIT, nor can all that pass for files. */
 static long read_attempt(struct file_call *call)
 {
@@ -62,17 +135,15 @@ static long read_attempt(struct file_call *call)
 	long result;
 
 	if (descriptor && (descriptor->flags & DESCRIPTOR_WAITS))
-		return read_run(call);
+		return read_refused(call, descriptor);
 	attempt.flags |= RWF_NOWAIT;
 	result = read_run(&attempt);
 	green__current->flow->stats->io_calls++;
 	if (result == -EAGAIN)
 		return elsewhere(read_run, call);
-	if (result != -EOPNOTSUPP && result != -EINVAL)
-		return result;
-	if (result == -EOPNOTSUPP && descriptor && (descriptor->flags & DESCRIPTOR_KNOWN))
-		descriptor->flags |= DESCRIPTOR_WAITS;
-	return read_run(call);
+	if (result == -EOPNOTSUPP)
+		return read_refused(call, descriptor);
+	return result == -EINVAL ? read_run(call) : result;
 }
 
 /* A file reads short only at its end, or where the page cache has a hole. */
@@ -116,7 +187,7 @@ long green__file_writev(int fd, const struct iovec *vector, int count, int64_t o
 	bool lasting = (flags & (RWF_DSYNC | RWF_SYNC)) || (descriptor && (descriptor->flags & DESCRIPTOR_LASTING));
 	long size = green__iov_size(vector, count);
 
-	if (size <= 0 || (flags & RWF_NOWAIT) || (size < MUCH && !lasting))
+	if (size <= 0 || (flags & RWF_NOWAIT) || (size < MUCH && !lasting && !asks_afar(&call)))
 		return write_run(&call);
 	return elsewhere(write_run, &call);
 }

@@ -4,13 +4,17 @@
 
 #include <aio.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { PAGE = 4096, PAGES = 64, BIG = 48 << 20 };
@@ -189,6 +193,156 @@ static void much(void)
 	join(other);
 }
 
+/* --- a file that a slow process has, as it is with files of other hosts --- */
+
+enum { ANSWER_MS = 80, FAR_FILE = 2, FAR_SIZE = 20000 };
+
+static char far_place[] = "/tmp/disks-far-XXXXXX";
+
+union request {
+	char room[(1 << 17) + PAGE];
+	struct {
+		struct fuse_in_header header;
+		union {
+			struct fuse_init_in init;
+			struct fuse_read_in read;
+			struct fuse_write_in write;
+		} body;
+	} parts;
+};
+
+static void answer(int fd, const union request *request, int error, const void *body, size_t size)
+{
+	struct fuse_out_header header = { (uint32_t)(sizeof(header) + size), -error, request->parts.header.unique };
+	struct iovec both[2] = { { &header, sizeof(header) }, { (void *)body, size } };
+
+	writev(fd, both, size ? 2 : 1);
+}
+
+static struct fuse_attr attributes_of(uint64_t node)
+{
+	bool is_file = node == FAR_FILE;
+
+	return (struct fuse_attr){ .ino = node, .size = is_file ? FAR_SIZE : 0, .nlink = 1,
+				   .mode = is_file ? S_IFREG | 0600 : S_IFDIR | 0700 };
+}
+
+static void answer_read(int fd, const union request *request)
+{
+	char text[FAR_SIZE];
+	uint64_t from = request->parts.body.read.offset;
+	size_t size = request->parts.body.read.size;
+
+	if (from > FAR_SIZE)
+		from = FAR_SIZE;
+	if (size > FAR_SIZE - from)
+		size = FAR_SIZE - from;
+	fill(text, size, from);
+	pause_ms(ANSWER_MS);
+	answer(fd, request, 0, text, size);
+}
+
+static void answer_request(int fd, const union request *request)
+{
+	uint64_t node = request->parts.header.nodeid;
+	struct fuse_init_out init = { .major = FUSE_KERNEL_VERSION, .minor = 31, .max_write = PAGE };
+	struct fuse_entry_out entry = { .nodeid = FAR_FILE, .attr = attributes_of(FAR_FILE) };
+	struct fuse_attr_out attributes = { .attr = attributes_of(node) };
+	struct fuse_open_out opened = { .open_flags = FOPEN_DIRECT_IO };
+	struct fuse_write_out written = { .size = request->parts.body.write.size };
+
+	switch (request->parts.header.opcode) {
+	case FUSE_INIT: answer(fd, request, 0, &init, sizeof(init)); break;
+	case FUSE_LOOKUP: answer(fd, request, 0, &entry, sizeof(entry)); break;
+	case FUSE_GETATTR: answer(fd, request, 0, &attributes, sizeof(attributes)); break;
+	case FUSE_OPEN: answer(fd, request, 0, &opened, sizeof(opened)); break;
+	case FUSE_READ: answer_read(fd, request); break;
+	case FUSE_WRITE: pause_ms(ANSWER_MS); answer(fd, request, 0, &written, sizeof(written)); break;
+	case FUSE_FLUSH: pause_ms(ANSWER_MS); answer(fd, request, 0, NULL, 0); break;
+	case FUSE_RELEASE: answer(fd, request, 0, NULL, 0); break;
+	case FUSE_FORGET: case FUSE_BATCH_FORGET: case FUSE_INTERRUPT: break;
+	default: answer(fd, request, ENOSYS, NULL, 0);
+	}
+}
+
+/* The other process. */
+static void serve_far(int fd)
+{
+	static union request request;
+	ssize_t n;
+
+	while ((n = read(fd, &request, sizeof(request))) > 0 || (n == -1 && (errno == EINTR || errno == ENOENT))) {
+		if (n > 0)
+			answer_request(fd, &request);
+	}
+	_exit(0);
+}
+
+/* In a name space of our own, so that nothing is left behind whatever happens; 0 where that is not allowed. */
+static pid_t mount_far(void)
+{
+	char options[100];
+	int fd = open("/dev/fuse", O_RDWR);
+
+	if (fd == -1 || unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return 0;
+	must(mkdtemp(far_place) != NULL, "mkdtemp");
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
+	if (mount("far", far_place, "fuse", MS_NOSUID | MS_NODEV, options)) {
+		rmdir(far_place);
+		return 0;
+	}
+	pid_t server = fork();
+	if (server == 0)
+		serve_far(fd);
+	close(fd);
+	return server;
+}
+
+static void *use_far(void *argument)
+{
+	char path[100], text[1000];
+	long before;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/file", far_place);
+	int fd = open(path, O_RDWR);
+	must(fd != -1, "open");
+	before = turns;
+	n = read(fd, text, sizeof(text));
+	say_turns("read", before, right(text, n, 0));
+	before = turns;
+	n = pread(fd, text, sizeof(text), FAR_SIZE - 500);
+	say_turns("pread", before, n == 500 && right(text, n, FAR_SIZE - 500));
+	before = turns;
+	say_turns("write", before, write(fd, text, 100) == 100);
+	before = turns;
+	say_turns("pwrite", before, pwrite(fd, text, 100, 500) == 100);
+	before = turns;
+	say_turns("close", before, close(fd) == 0);
+	over = true;
+	return argument;
+}
+
+static void far(void)
+{
+	pid_t server = mount_far();
+
+	/* So that the case has its threads in any case. */
+	pthread_t other = spawn(take_turns, NULL);
+	if (server) {
+		join(spawn(use_far, NULL));
+		umount2(far_place, MNT_DETACH);
+		kill(server, SIGKILL);
+		waitpid(server, NULL, 0);
+		rmdir(far_place);
+	} else {
+		say("not allowed");
+		over = true;
+	}
+	join(other);
+}
+
 /* --- asynchronous calls --- */
 
 static volatile sig_atomic_t completions;
@@ -291,6 +445,7 @@ int main(int argc, char **argv)
 		{ "cold", cold, 2 },
 		{ "written", written, 2 },
 		{ "much", much, 2 },
+		{ "far", far, 1 },
 		{ "asynchronous", asynchronous, 2 },
 		{ 0 },
 	};
