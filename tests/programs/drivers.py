@@ -19,6 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "preload"))
 
 # pylint: disable=wrong-import-position
 from harness import Case, Failure, Skip, check_stats, main_with, raise_descriptor_limit, run  # noqa: E402
+from origins import SITE, Web  # noqa: E402
 from services import demand, MariaDB, Postgres, RedisServer, TlsOrigin  # noqa: E402
 
 PYTHON = "/usr/bin/python3"
@@ -34,6 +35,8 @@ SLOW_LIMIT_MS = 3000
 class Python:
     """crew.py with one of its drivers."""
 
+    most = 500
+
     def __init__(self, module, package):
         self.name, self.module, self.package = f"python-{module}", module, package
 
@@ -44,8 +47,20 @@ class Python:
         return [PYTHON, os.path.join(HERE, "crew.py"), self.module]
 
 
+class Script:
+    """crew.c in another language."""
+
+    def __init__(self, name, interpreter, script, package, most):
+        self.name, self.interpreter, self.script, self.package, self.most = name, interpreter, script, package, most
+
+    def command(self, _scratch):
+        return [demand(self.interpreter, self.package), os.path.join(HERE, self.script)]
+
+
 class Compiled:
     """crew.c with one of the files that call a library; compiled here, for most machines lack some library."""
+
+    most = 500
 
     def __init__(self, name, config, package):
         self.name, self.config, self.package = name, config, package
@@ -127,6 +142,35 @@ class Crew(Case):
         return text, int(found.group(2))
 
 
+class Crawl(Case):
+    """Threads that fetch a site by one queue, on their own or at the head of a shell's pipeline."""
+
+    def __init__(self, count, pipeline=""):
+        super().__init__(f"crawler{'_in_a_pipeline' if pipeline else ''}.{count}_threads")
+        self.count, self.pipeline = count, pipeline
+
+    def run(self, options):
+        with Web() as service:
+            command = [PYTHON, os.path.join(HERE, "crawler.py"), str(self.count), str(service.port)]
+            if self.pipeline:
+                command = ["/bin/sh", "-c", f"{shlex.join(command)} | {self.pipeline}"]
+            native = run(command, RUN_LIMIT)
+            if native.status != 0 or native.stderr or (not self.pipeline and len(native.stdout.splitlines()) < SITE):
+                raise Failure(f"natively it ends with {native.status}", native)
+            if options.native_only:
+                return
+            for _ in range(options.repeat or 1):
+                self.compare(native, run(command, RUN_LIMIT, None, options.green))
+
+    def compare(self, native, result):
+        check_stats(result, 0)
+        created = [stats["created"] for stats in result.stats.values() if stats["created"]]
+        if max(created) < self.count or len(created) < (3 if self.pipeline else 1):
+            raise Failure(f"the processes have made {created} green pthreads", result)
+        if (result.status, result.stdout, result.stderr) != (0, native.stdout, b""):
+            raise Failure(f"green it ends with {result.status}", result, native.stdout)
+
+
 class Libaio(Rings):
     """Linked with the library alone, which has no file for pkg-config; others bring it with them."""
 
@@ -170,19 +214,33 @@ PROGRAMS = (
     (TlsOrigin, Python("http.client", "python3")),
     (TlsOrigin, Python("requests", "python3-requests")),
     (TlsOrigin, Compiled("curl", "libcurl", "libcurl4-openssl-dev")),
+    (TlsOrigin, Script("ruby-net-http", "/usr/bin/ruby", "crew.rb", "ruby", 200)),
+    # Each thread is a whole interpreter.
+    (Web, Script("perl-http-tiny", "/usr/bin/perl", "crew.pl", "perl", 200)),
 )
+# What comes behind the crawler: programs with threads, and the shell's own.
+PIPELINE = """perl -Mthreads -ne 'push @lines, uc;
+    END { print threads->create({ context => "list" }, sub { return @lines })->join }' | \\
+    ruby -e 'puts STDIN.each_line.map { |line| Thread.new { line.chomp.reverse } }.map(&:value)' | \\
+    sort | while read -r line; do echo "$line"; done | sha256sum"""
 
 
 def cases(_options):
     raise_descriptor_limit()
     yield Alone(Rings("rings", "liburing", "liburing-dev"), 20)
     yield Alone(Libaio("aio", None, "libaio1"), 8)
+    if not FAST:
+        yield Crawl(100)
+        yield Crawl(500)
+        yield Crawl(100, PIPELINE)
     for service, program in PROGRAMS:
         yield Crew(service, program, 200, 1, PONDER_MS)
         if FAST:
             continue
         yield Crew(service, program, 100, 50, 0)
-        yield Crew(service, program, 500, 10, 0)
+        if program.most >= 500:
+            yield Crew(service, program, 500, 1, PONDER_MS)
+            yield Crew(service, program, 500, 10, 0)
 
 
 if __name__ == "__main__":

@@ -46,9 +46,24 @@ class Origin:
 
 # ---- files by HTTP ----
 
+SITE = 2000
+
+
+def links_of(number):
+    """Each page but the first has a parent; some lead elsewhere, to where others have led before."""
+    return [link for link in (3 * number - 1, 3 * number, 3 * number + 1, number * 7 % SITE + 1) if link <= SITE]
+
+
+def page(number):
+    links = "".join(f"<li><a href='/{number % 4 * 5}/site/{link}'>{link}</a>" for link in links_of(number))
+    return f"<html><head><title>Page {number} &amp; more</title></head><body><ul>{links}</ul></body></html>".encode()
+
+
 @functools.lru_cache(maxsize=2)
 def content(path):
-    """What /MS/SIZE/NAME holds: SIZE bytes in which its own path comes again and again."""
+    """What /MS/SIZE/NAME holds: SIZE bytes in which its own path comes again and again; or a page."""
+    if path.split("/")[2] == "site":
+        return page(int(path.split("/")[3]))
     size = int(path.split("/")[2])
     line = f"{path} ".encode()
     return (line * (size // len(line) + 1))[:size]
@@ -102,7 +117,7 @@ class WebConnection(asyncio.Protocol):
 
 
 class Web(Origin):
-    """HTTP; /MS/SIZE/NAME is a file of SIZE bytes, sent MS milliseconds after it was asked for."""
+    """HTTP; /MS/SIZE/NAME is a file of SIZE bytes, /MS/site/N a page, each sent MS milliseconds after the request."""
 
     name, protocol = "the web server", WebConnection
 
