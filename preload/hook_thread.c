@@ -274,8 +274,9 @@ static bool too_many_threads(void)
 }
 
 /*
- * What pthread_getattr_np shows is what was asked for, in libc's units.  It ends, as libc's does, with the page that holds
- * what describes the thread, so that those who map guard pages of their own find it aligned; where ours has more, it is below.
+ * What pthread_getattr_np shows is what was asked for, in libc's units.  It ends, as libc's does, with the page that
+ * holds what describes the thread, so that those who map guard pages of their own find it aligned; where ours has more,
+ * it is below.
  */
 static void show_stack(struct thread *thread, const struct wanted *wanted, const struct stack *stack)
 {

@@ -121,8 +121,8 @@ static uintptr_t map(uintptr_t where, size_t bytes)
 }
 
 /*
- * With the borders of slots in the middle of a page table, a guard shares its table with its neighbour's top.  That of the
- * lowest slot does, too, when the next slab ends where this one begins.
+ * With the borders of slots in the middle of a page table, a guard shares its table with its neighbour's top.  That of
+ * the lowest slot does, too, when the next slab ends where this one begins.
  */
 static uintptr_t map_bordered(size_t bytes)
 {

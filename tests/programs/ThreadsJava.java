@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ThreadsJava.java - what a virtual machine asks of threads: stacks that overflow, faults, collections, pools, interrupts
+// ThreadsJava.java - what a virtual machine asks of threads: overflows, faults, collections, pools, interrupts
 
 import java.util.ArrayList;
 import java.util.Collections;
@@ -84,7 +84,8 @@ public class ThreadsJava {
 			sum += result.get();
 		pool.shutdown();
 		System.out.println("sum " + sum + ", ended " + pool.awaitTermination(20, TimeUnit.SECONDS));
-		System.out.println("forked " + ForkJoinPool.commonPool().invokeAll(Collections.nCopies(50, () -> 1)).size());
+		results = ForkJoinPool.commonPool().invokeAll(Collections.nCopies(50, () -> 1));
+		System.out.println("forked " + results.size());
 	}
 
 	static void waitUntilInterrupted(Object lock) {
@@ -123,7 +124,9 @@ public class ThreadsJava {
 	static void child() throws Exception {
 		Process child = new ProcessBuilder("/bin/sh", "-c", "echo a child; exit 3").start();
 
-		System.out.println(new String(child.getInputStream().readAllBytes()).trim() + " ends with " + child.waitFor());
+		String said = new String(child.getInputStream().readAllBytes()).trim();
+
+		System.out.println(said + " ends with " + child.waitFor());
 	}
 
 	public static void main(String[] arguments) throws Exception {

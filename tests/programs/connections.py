@@ -21,8 +21,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "preload"))
 
 # pylint: disable=wrong-import-position
 from connections_kinds import IN_CHECK, KINDS, compiled, java_command  # noqa: E402
-from harness import (Case, Failure, check_stats, describe_tasks, main_with, raise_descriptor_limit, read_proc,  # noqa: E402
-                     run)
+from harness import (Case, Failure, check_stats, describe_tasks, main_with,  # noqa: E402
+                     raise_descriptor_limit, read_proc, run)
 from servers import Server  # noqa: E402
 from speech import Line  # noqa: E402
 
@@ -50,8 +50,8 @@ class Client:
 
     def __init__(self, options, *arguments, descriptors=()):
         self.process = subprocess.Popen([compiled(Talk, options), *arguments, *map(str, descriptors)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                        pass_fds=descriptors)
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        text=True, pass_fds=descriptors)
 
     def line(self):
         line = self.process.stdout.readline()
@@ -153,7 +153,7 @@ class Session:
             self.complaint = client.process.stderr.read()
 
     def spent(self):
-        """Seconds of the processor, from the process's own clock as /proc knows hundredths only, and voluntary waits."""
+        """Seconds of the processor, from the process's own clock, for /proc knows hundredths; and voluntary waits."""
         waits = (numbers_of(read_proc(f"/proc/{self.pid}/task/{task}/status"), "voluntary_ctxt_switches")[0]
                  for task in os.listdir(f"/proc/{self.pid}/task"))
         return time.clock_gettime(~self.pid << 3 | 2), sum(waits)
@@ -257,7 +257,8 @@ class JavaThreads(Case):
 # ---- the table ----
 
 COLUMNS = ("server", "connections", "", "kernel threads", "RSS, MB", "kernel stacks, MB", "page tables, MB",
-           "CPU a request, us", "waits a request", "requests a second", "p50, ms", "p99, ms", "wrong", "missing", "ends with")
+           "CPU a request, us", "waits a request", "requests a second", "p50, ms", "p99, ms", "wrong", "missing",
+           "ends with")
 
 INTRO = """### Servers with a thread for each connection
 

@@ -143,8 +143,8 @@ class Collectd(Program):
         return server.path("socket")
 
     def command(self, server, options):
-        conf = (f'BaseDir "{server.directory}"\nPIDFile "{server.path("pid")}"\nTypesDB "/usr/share/collectd/types.db"\n'
-                'Hostname "localhost"\nFQDNLookup false\nInterval 1\nLoadPlugin load\nLoadPlugin unixsock\n'
+        conf = (f'BaseDir "{server.directory}"\nPIDFile "{server.path("pid")}"\n'
+                'TypesDB "/usr/share/collectd/types.db"\nHostname "localhost"\nFQDNLookup false\nInterval 1\nLoadPlugin load\nLoadPlugin unixsock\n'
                 f'<Plugin unixsock>\n  SocketFile "{self.address(server)}"\n</Plugin>\n')
         return [demand("/usr/sbin/collectd", "collectd-core"), "-f", "-C",
                 speech.path_in(server.directory, "conf", conf)]
@@ -167,9 +167,9 @@ class MariaDB(Program):
     def command(self, server, options):
         return [demand("/usr/sbin/mariadbd", "mariadb-server"), "--no-defaults", f"--datadir={server.directory}",
                 "--user=root", "--skip-grant-tables", "--bind-address=127.0.0.1", f"--port={server.port}",
-                f"--socket={server.path('socket')}", "--max-connections=2000", "--thread-handling=one-thread-per-connection",
-                "--back-log=1000", f"--innodb-use-native-aio={self.aio}", "--innodb-buffer-pool-size=16M",
-                "--skip-networking=0"]
+                f"--socket={server.path('socket')}", "--max-connections=2000",
+                "--thread-handling=one-thread-per-connection", "--back-log=1000", "--innodb-buffer-pool-size=16M",
+                f"--innodb-use-native-aio={self.aio}", "--skip-networking=0"]
 
 
 class MariaDBUring(MariaDB):

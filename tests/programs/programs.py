@@ -23,26 +23,27 @@ PARTS = {"connections": 660, "tools": 300, "drivers": 240, "events": 300}
 
 INTRO = """# Real programs, natively and under `green run`
 
-Programs that others wrote, as Debian packages them, and short servers over other people's libraries; nothing is changed
-or linked anew. Each row is a fresh process, the native and the green one beside each other, with the same client and the
-same requests. Every byte of every answer is compared, and each green run has shown by its counters that all its threads
-were green.
+Programs that others wrote, as Debian packages them, and short servers over other people's libraries; nothing is
+changed or linked anew. Each row is a fresh process, the native and the green one beside each other, with the same
+client and the same requests. Every byte of every answer is compared, and each green run has shown by its counters that
+all its threads were green.
 
-`make -C build programs-table` makes this page anew; `./bootstrap programs` makes one in `build/tests/programs/programs.md`.
-This one is of {date}: {machine}, {cores} cores, {memory:.0f} GB, Linux {kernel}, {libc}. {results}.
+`make -C build programs-table` makes this page anew; `./bootstrap programs` makes another, programs.md in
+build/tests/programs. This one is of {date}: {machine}, {cores} cores, {memory:.0f} GB, Linux {kernel}, {libc}. {results}.
 
 - *kernel threads*: of the process, while all its connections are open and idle
-- *RSS*, *kernel stacks*, *page tables*: what the kernel charges the process; stacks are 16 KB for each kernel thread, and
-  RSS shows neither them nor page tables
+- *RSS*, *kernel stacks*, *page tables*: what the kernel charges the process; stacks are 16 KB for each kernel thread,
+  and RSS shows neither them nor page tables
 - *CPU a request*: processor time of the program, user and system, divided by the requests
 - *waits a request*: how often one of its kernel threads went to sleep (voluntary context switches), divided likewise
 - *p50*, *p99*: how long an answer took the client that keeps all connections busy at once
 - *wrong*, *missing*: answers that differ in a byte, and that never came
 - *ends with*: the exit status after SIGTERM, or the signal that killed it as a negative number
 
-With one connection there is nothing to gain: the row shows what the shim costs. Program and client share the cores, and on
-a busy machine a hundred native threads get more of them than one, so requests a second and p99 that differ by a fifth say
-nothing; CPython's, Ruby's and Java's native figures differ up to fourfold from run to run. CPU and waits are steadier.
+With one connection there is nothing to gain: the row shows what the shim costs. Program and client share the cores,
+and on a busy machine a hundred native threads get more of them than one, so requests a second and p99 that differ by a
+fifth say nothing; CPython's, Ruby's and Java's native figures differ up to fourfold from run to run. CPU and waits are
+steadier.
 
 """
 
@@ -71,8 +72,9 @@ def first_line_of(path, name):
 
 
 def intro(results):
-    return INTRO.format(date=time.strftime("%Y-%m-%d"), machine=first_line_of("/proc/cpuinfo", "model name") or platform.machine(),
-                        cores=len(os.sched_getaffinity(0)), kernel=platform.release(), libc=" ".join(platform.libc_ver()),
+    return INTRO.format(date=time.strftime("%Y-%m-%d"), libc=" ".join(platform.libc_ver()), kernel=platform.release(),
+                        machine=first_line_of("/proc/cpuinfo", "model name") or platform.machine(),
+                        cores=len(os.sched_getaffinity(0)),
                         memory=int(first_line_of("/proc/meminfo", "MemTotal").split()[0]) / 1024**2,
                         results="; ".join(results))
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""speech.py - how a client speaks to each kind of server: a greeting, then questions whose answers are known byte by byte
+"""speech.py - how a client speaks to each kind of server: a greeting, then questions whose answers are known
 
-A speech makes texts only; talk.c says them and compares.  What cannot be known beforehand, such as the name and version in
-a header, is learned from the native server, and the green one must say the same.
+A speech makes texts only; talk.c says them and compares.  What cannot be known beforehand, such as the name and version
+in a header, is learned from the native server, and the green one must say the same.
 """
 
 import os
@@ -134,7 +134,8 @@ class Learned(Speech):
         if self.frame is None:
             self.frame = before, after
         at, size = self.free(before)
-        expect(before[:at] + before[at + size:], self.frame[0][:at] + self.frame[0][at + size:], "what is before the answer")
+        known = self.frame[0]
+        expect(before[:at] + before[at + size:], known[:at] + known[at + size:], "what is before the answer")
         expect(after, self.frame[1], "what is after the answer")
 
     def frame_of(self, line, text, question):

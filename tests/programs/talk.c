@@ -2,9 +2,10 @@
 /*
  * talk.c - says on many connections at once what a script tells, and compares every byte of what is answered
  *
- *   talk [--tls] SCRIPT FD...   The descriptors are connections.  Prints `ready`, waits for a newline, talks, and prints
- *                               what it saw; what is wrong it tells on standard error, too.
- *   talk --origin               The other end of a proxy: prints its port and sends back what comes, until its input ends.
+ *   talk [--tls] SCRIPT FD...   The descriptors are connections.  Prints `ready`, waits for a newline, talks, and
+ *                               prints what it saw; what is wrong it tells on standard error, too.
+ *   talk --origin               The other end of a proxy: prints its port and sends back what comes, until its input
+ *                               ends.
  *
  * The script has for each connection a number of turns, then each turn as struct turn describes it.
  */
@@ -90,7 +91,8 @@ static ssize_t line_read(struct line *line, size_t most)
 {
 	size_t size = most < sizeof(talk.buffer) ? most : sizeof(talk.buffer);
 
-	return line->tls ? tls_result(line->tls, SSL_read(line->tls, talk.buffer, (int)size)) : read(line->fd, talk.buffer, size);
+	return line->tls ? tls_result(line->tls, SSL_read(line->tls, talk.buffer, (int)size)) :
+			   read(line->fd, talk.buffer, size);
 }
 
 static ssize_t line_write(struct line *line, const void *data, size_t size)
@@ -114,8 +116,8 @@ static void tls_begin(struct line *line, SSL_CTX *context)
 static void complain(struct line *line, const char *what)
 {
 	if (talk.complaints++ < COMPLAINTS)
-		fprintf(stderr, "connection %td, %u turns before its end: %s, %u bytes into the answer\n", line - talk.lines,
-			line->left, what, line->heard);
+		fprintf(stderr, "connection %td, %u turns before its end: %s, %u bytes into the answer\n",
+			line - talk.lines, line->left, what, line->heard);
 }
 
 static void turn_begin(struct line *line)
@@ -314,8 +316,8 @@ static int client(int count, char **arguments, bool tls)
 	seconds = (double)(now() - began) / 1e9;
 	lines_end();
 	qsort(talk.latencies, talk.answers, sizeof(*talk.latencies), by_size);
-	printf("{\"answers\": %zu, \"wrong\": %zu, \"missing\": %zu, \"seconds\": %.4f, \"p50\": %.4f, \"p99\": %.4f}\n",
-	       talk.answers, talk.wrong, talk.expected - talk.answers, seconds, percentile(50), percentile(99));
+	printf("{\"answers\": %zu, \"wrong\": %zu, \"missing\": %zu, ", talk.answers, talk.wrong, talk.expected - talk.answers);
+	printf("\"seconds\": %.4f, \"p50\": %.4f, \"p99\": %.4f}\n", seconds, percentile(50), percentile(99));
 	return 0;
 }
 
