@@ -50,11 +50,19 @@ WRAPPER ssize_t preadv64(int fd, const struct iovec *vector, int count, off64_t 
 
 ALIAS(preadv, preadv64);
 
+/* What is no file waits where it stands, unless it is told not to. */
+static bool at_position(int fd, off64_t offset, int flags)
+{
+	return offset == -1 && !(flags & RWF_NOWAIT) && shim_hub() && green__descriptor_kind(fd) != DESCRIPTOR_FILE;
+}
+
 /* With the offset -1 it is readv, on whatever the descriptor is. */
 WRAPPER ssize_t preadv64v2(int fd, const struct iovec *vector, int count, off64_t offset, int flags)
 {
 	if (offset == -1 && flags == 0)
 		return readv(fd, vector, count);
+	if (at_position(fd, offset, flags))
+		return MIGRATED(real(preadv64v2)(fd, vector, count, offset, flags));
 	if (!waits_for_disk(fd, offset))
 		return real(preadv64v2)(fd, vector, count, offset, flags);
 	shim_cancellation_point();
@@ -90,6 +98,8 @@ WRAPPER ssize_t pwritev64v2(int fd, const struct iovec *vector, int count, off64
 {
 	if (offset == -1 && flags == 0)
 		return writev(fd, vector, count);
+	if (at_position(fd, offset, flags))
+		return MIGRATED(real(pwritev64v2)(fd, vector, count, offset, flags));
 	if (!waits_for_disk(fd, offset))
 		return real(pwritev64v2)(fd, vector, count, offset, flags);
 	shim_cancellation_point();

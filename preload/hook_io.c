@@ -43,31 +43,6 @@ WRAPPER ssize_t writev(int fd, const struct iovec *vector, int count)
 	return sys_result(green__writev(fd, vector, count));
 }
 
-/*
- * With an offset of -1 these read and write where the file stands, as readv and
- * writev do, and wait as those do; with a real one only files can be meant.
- */
-static bool at_position(int fd, off_t offset, int flags)
-{
-	return offset == -1 && !(flags & RWF_NOWAIT) && shim_hub() && green__descriptor_kind(fd) != DESCRIPTOR_FILE;
-}
-
-WRAPPER ssize_t preadv2(int fd, const struct iovec *vector, int count, off_t offset, int flags)
-{
-	if (!at_position(fd, offset, flags))
-		return real(preadv2)(fd, vector, count, offset, flags);
-	return flags ? MIGRATED(real(preadv2)(fd, vector, count, offset, flags)) : readv(fd, vector, count);
-}
-
-WRAPPER ssize_t pwritev2(int fd, const struct iovec *vector, int count, off_t offset, int flags)
-{
-	if (!at_position(fd, offset, flags))
-		return real(pwritev2)(fd, vector, count, offset, flags);
-	return flags ? MIGRATED(real(pwritev2)(fd, vector, count, offset, flags)) : writev(fd, vector, count);
-}
-
-ALIAS(preadv64v2, preadv2);
-ALIAS(pwritev64v2, pwritev2);
 ALIAS(__read, read);
 ALIAS(__write, write);
 

@@ -289,13 +289,15 @@ static void ends(void)
 {
 	pthread_t green = spawn(quick, NULL), worker;
 	void *result;
+	int error;
 
 	pthread_key_create(&key, on_key);
 	say("pthread_exit: %s", (char *)join(hire(leave, "one that leaves")));
 	worker = hire(stay, "one that is cancelled");
 	pause_ms(30);
-	say("pthread_cancel: %s", error_name(pthread_cancel(worker)));
+	error = pthread_cancel(worker);
 	say("join: %s", error_name(pthread_join(worker, &result)));
+	say("pthread_cancel: %s", error_name(error));
 	say("%s", result == PTHREAD_CANCELED ? "cancelled" : "not cancelled");
 	join(green);
 }
