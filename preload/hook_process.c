@@ -22,6 +22,7 @@
 #include "robust.h"
 #include "signals.h"
 #include "switch/thread_pointer.h"
+#include "tls.h"
 
 extern char **environ;
 
@@ -33,7 +34,8 @@ static struct {
 
 /* --- fork --- */
 
-static void in_child(void)
+/* The child is a process of its own: whatever of the parent's it must not touch any more is given up. */
+static void child_begins(void)
 {
 	green__descriptors_forked();
 	once_after_fork();
@@ -58,6 +60,14 @@ static void in_child(void)
 	shim.hub->loop.controls = &shim.stats->epoll_ctls;
 }
 
+/* libc's fork has emptied libc's list of threads, too. */
+static void in_child(void)
+{
+	child_begins();
+	if (shim.hub && shim_greenlet())
+		tls_after_fork();
+}
+
 /* A handler that ran in the child before all is set right would find its parent's hub. */
 static void before_fork(void)
 {
@@ -77,29 +87,60 @@ void process_watch_forks(void)
 	pthread_atfork(before_fork, in_parent, in_child);
 }
 
-/* Handlers of atfork run in libc's fork but not in _Fork. */
-WRAPPER pid_t _Fork(void)
+/* --- forks of which no handler of atfork is told --- */
+
+static bool silent_fork_begins(void)
 {
 	bool green = shim_greenlet();
-	pid_t pid;
 
 	if (green)
 		signals_before_fork();
-	pid = real(_Fork)();
-	if (pid != 0 && green)
-		signals_let_through();
-	if (pid != 0)
-		return pid;
+	return green;
+}
+
+static void silent_fork_in_parent(bool green)
+{
 	green__descriptors_forked();
-	green__workers_after_fork();
-	green__helpers_after_fork();
-	if (shim.hub && shim_greenlet())
-		green__hub_after_fork(shim.hub);
-	in_child();
 	if (green)
 		signals_let_through();
-	return 0;
 }
+
+static void silent_fork_in_child(bool green)
+{
+	green__workers_after_fork();
+	green__helpers_after_fork();
+	if (shim.hub && green)
+		green__hub_after_fork(shim.hub);
+	child_begins();
+	if (green)
+		signals_let_through();
+}
+
+WRAPPER pid_t _Fork(void)
+{
+	bool green = silent_fork_begins();
+	pid_t pid = real(_Fork)();
+
+	if (pid == 0)
+		silent_fork_in_child(green);
+	else
+		silent_fork_in_parent(green);
+	return pid;
+}
+
+long process_fork_raw(long number, const long a[6])
+{
+	bool green = silent_fork_begins();
+	long pid = sys_call(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+
+	if (pid == 0)
+		silent_fork_in_child(green);
+	else
+		silent_fork_in_parent(green);
+	return pid;
+}
+
+/* --- vfork --- */
 
 /* What vfork_entry.S needs of C: the error of the system call. */
 __attribute__((visibility("hidden"))) int vfork_failed(int error)
@@ -124,6 +165,65 @@ __attribute__((visibility("hidden"))) void vfork_parent(void)
 	green__descriptors_forked();
 }
 
+/* --- clone --- */
+
+struct clone_start {
+	int (*run)(void *);
+	void *argument;
+	bool green;
+};
+
+static int clone_begins(void *argument)
+{
+	struct clone_start start = *(struct clone_start *)argument;
+
+	silent_fork_in_child(start.green);
+	return start.run(start.argument);
+}
+
+/* As vfork does it: the parent waits for the child's exec or exit, and the memory is the child's meanwhile. */
+static int clone_vfork(int (*run)(void *), void *stack, int flags, void *argument, pid_t *ptid, void *tls, pid_t *ctid)
+{
+	int result;
+
+	vfork_prepare();
+	result = real(clone)(run, stack, flags, argument, ptid, tls, ctid);
+	vfork_parent();
+	return result;
+}
+
+static int clone_fork(int (*run)(void *), void *stack, int flags, void *argument, pid_t *ptid, void *tls, pid_t *ctid)
+{
+	struct clone_start start = { run, argument, silent_fork_begins() };
+	int result = real(clone)(clone_begins, stack, flags, &start, ptid, tls, ctid);
+
+	silent_fork_in_parent(start.green);
+	return result;
+}
+
+/* A child that shares the memory and runs beside its parent is a foreign thread, or none that libc could serve. */
+WRAPPER int clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
+{
+	va_list arguments;
+	pid_t *ptid, *ctid;
+	void *tls;
+
+	va_start(arguments, argument);
+	ptid = va_arg(arguments, pid_t *);
+	tls = va_arg(arguments, void *);
+	ctid = va_arg(arguments, pid_t *);
+	va_end(arguments);
+	if (shim.in_vfork_child || !run || !stack)
+		return real(clone)(run, stack, flags, argument, ptid, tls, ctid);
+	if (!(flags & CLONE_VM))
+		return clone_fork(run, stack, flags, argument, ptid, tls, ctid);
+	if ((flags & CLONE_VFORK) && !(flags & CLONE_SETTLS))
+		return clone_vfork(run, stack, flags, argument, ptid, tls, ctid);
+	return real(clone)(run, stack, flags, argument, ptid, tls, ctid);
+}
+
+ALIAS(__clone, clone);
+
 /* --- exec: the new program inherits the caller's signal mask, not the carrier's --- */
 
 #define WITH_OWN_MASK(call) \
@@ -141,6 +241,11 @@ __attribute__((visibility("hidden"))) void vfork_parent(void)
 WRAPPER int execve(const char *path, char *const argv[], char *const envp[])
 {
 	WITH_OWN_MASK(real(execve)(path, argv, envp));
+}
+
+WRAPPER int execveat(int directory, const char *path, char *const argv[], char *const envp[], int flags)
+{
+	WITH_OWN_MASK(real(execveat)(directory, path, argv, envp, flags));
 }
 
 WRAPPER int execvpe(const char *file, char *const argv[], char *const envp[])

@@ -2,12 +2,14 @@
 /* hook_syscall.c - syscall(): futexes, which Rust, libstdc++ and GLib wait on, and what else must be ours */
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/sched.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include "events.h"
 #include "hub/descriptor.h"
 #include "parking.h"
+#include "process.h"
 #include "shim.h"
 #include "signals.h"
 #include "timers.h"
@@ -418,6 +420,20 @@ static bool asks_scheduler(long number)
 	}
 }
 
+/* The child goes on where its parent does, on a copy of its stack. */
+static bool forks(long number, const long a[6])
+{
+#ifdef SYS_fork
+	if (number == SYS_fork)
+		return true;
+#endif
+	if (number == SYS_clone)
+		return !(a[0] & CLONE_VM) && a[1] == 0;
+	if (number == SYS_clone3)
+		return !(((const struct clone_args *)a[0])->flags & CLONE_VM) && !((const struct clone_args *)a[0])->stack;
+	return false;
+}
+
 WRAPPER long syscall(long number, ...)
 {
 	va_list arguments;
@@ -456,6 +472,8 @@ WRAPPER long syscall(long number, ...)
 	case SYS_close_range:
 		return close_range((unsigned)a[0], (unsigned)a[1], (int)a[2]);
 	}
+	if (forks(number, a))
+		return sys_result(process_fork_raw(number, a));
 	if (makes_descriptor(number))
 		return descriptor_made_by(sys_call(number, a[0], a[1], a[2], a[3], a[4], a[5]));
 	return asks_scheduler(number) ? sys_result(scheduling_call(number, a)) : other_call(number, a);

@@ -104,7 +104,6 @@ void threads_after_fork(void)
 	/* Its block is what libc and the kernel know of the child's kernel thread. */
 	shim.native_tp = self->block;
 	scheduling_after_fork(self);
-	tls_after_fork();
 }
 
 pid_t thread_tid_next(void)

@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <shadow.h>

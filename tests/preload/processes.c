@@ -3,7 +3,9 @@
 #include "plain.h"
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <pty.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -561,6 +564,114 @@ static void double_fork(void)
 	reap("child", pid);
 }
 
+/* --- forks that no handler of atfork is told of --- */
+
+static pid_t by_fork_call(void)
+{
+	return (pid_t)syscall(SYS_fork);
+}
+
+static pid_t by_clone_call(void)
+{
+	return (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0);
+}
+
+static pid_t by_clone3_call(void)
+{
+	struct clone_args how = { .exit_signal = SIGCHLD };
+
+	return (pid_t)syscall(SYS_clone3, &how, sizeof(how));
+}
+
+static int exec_main(void *unused)
+{
+	execl("/bin/sh", "sh", "-c", "exit 9", NULL);
+	return unused != NULL;
+}
+
+static void *echo_nothing(void *unused)
+{
+	return unused;
+}
+
+static int clone_main(void *unused)
+{
+	live_in_child();
+	return unused != NULL;
+}
+
+static pid_t by_clone(void)
+{
+	static char stack[256 * 1024] __attribute__((aligned(16)));
+
+	return clone(clone_main, stack + sizeof(stack), SIGCHLD, NULL);
+}
+
+static pid_t by_clone_vfork(void)
+{
+	static char stack[256 * 1024] __attribute__((aligned(16)));
+
+	return clone(exec_main, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
+}
+
+static void *silent_forks_here(void *unused)
+{
+	static const struct {
+		const char *name;
+		pid_t (*fork)(void);
+	} ways[] = {
+		{ "_Fork", _Fork }, { "the call fork", by_fork_call }, { "the call clone", by_clone_call },
+		{ "the call clone3", by_clone3_call }, { "clone", by_clone }, { "clone as vfork", by_clone_vfork },
+	};
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		pid_t pid = ways[i].fork();
+
+		if (pid == 0)
+			live_in_child();
+		reap(ways[i].name, pid);
+	}
+	return unused;
+}
+
+/* Each child has threads of its own, and the parent's go on. */
+static void silent_forks(void)
+{
+	int pair[2];
+
+	stream_pair(pair);
+	pthread_t echo = spawn(echo_back, &pair[1]);
+	join(spawn(echo_nothing, NULL));
+	int same = bounce(pair[0], 20);
+	pthread_t forker = spawn(silent_forks_here, NULL);
+	same += bounce(pair[0], 200);
+	join(forker);
+	silent_forks_here(NULL);
+	same += bounce(pair[0], 20);
+	say("the parent: %d", same);
+	close(pair[0]);
+	join(echo);
+}
+
+static void *execveat_here(void *unused)
+{
+	char *argv[] = { "grep", "SigBlk", "/proc/self/status", NULL };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	execveat(AT_FDCWD, "/bin/grep", argv, environ, 0);
+	return unused;
+}
+
+/* The new program has the mask of the thread that called. */
+static void execveat_in_thread(void)
+{
+	join(spawn(execveat_here, NULL));
+	say("execveat came back");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct plain_case cases[] = {
@@ -584,6 +695,8 @@ int main(int argc, char **argv)
 		{ "terminals", terminals, 1 },
 		{ "daemons", daemons, 2 },
 		{ "double_fork", double_fork, 1 },
+		{ "silent_forks", silent_forks, 3 },
+		{ "execveat_in_thread", execveat_in_thread, 0 },
 		{ 0 },
 	};
 
