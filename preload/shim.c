@@ -85,7 +85,11 @@ static void read_timeslice(void)
 		shim_say("GREEN_TIMESLICE=%s: " DURATION_RULE "; using the default", value);
 }
 
-/* The file is shared memory, so that the counters outlive the process however it ends. */
+/*
+ * The file is shared memory, so that the counters outlive the process however it
+ * ends.  A child that has become somebody else, or lives below another root, may
+ * be unable to make one: its standard error is not the place to say so.
+ */
 static void open_stats(void)
 {
 	const char *prefix = getenv("GREEN_STATS");
@@ -96,7 +100,8 @@ static void open_stats(void)
 		return;
 	fd = sys_call(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (sys_failed(fd)) {
-		shim_say("GREEN_STATS=%s: %s: %s; not counting", prefix, path, strerror((int)-fd));
+		if (shim.verbose)
+			shim_say("GREEN_STATS=%s: %s: %s; not counting", prefix, path, strerror((int)-fd));
 		return;
 	}
 	sys_call(SYS_ftruncate, fd, sizeof(struct stats));

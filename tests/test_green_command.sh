@@ -226,6 +226,10 @@ for variable in GREEN_CHILDREN GREEN_VERBOSE GREEN_DETOUR GREEN_CARRY; do
 done
 run env GREEN_STATS= "$green" run ./tell
 expect "an empty GREEN_STATS is refused" status=2 "err=^green run: GREEN_STATS=: .*: $usage"
+run env GREEN_STATS=nosuch/s "$green" run ./tell
+expect "so is one in a directory that is not there" status=2 "err=^green run: GREEN_STATS=nosuch/s: .*: $usage" native
+run env GREEN_STATS=stats/s "$green" run sh -c 'cd / && (exit 3); true'
+expect "a child that cannot count says nothing" status=0 quiet carried
 run env GREEN_NOSUCH=abc "$green" run ./tell
 expect "other variables are nobody's business" status=0 quiet carried
 

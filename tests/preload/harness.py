@@ -175,6 +175,8 @@ def run(command, limit, env=None, green=None, stdin=None, watch=None, flags=()):
     WATCH, if there is one, is called with the process id once the program has started; it must not wait.
     """
     directory = tempfile.mkdtemp(prefix="plain-")
+    # Children that become another user have counters, too.
+    os.chmod(directory, 0o777)
     env = dict(os.environ if env is None else env)
     if green:
         command = [green, "run", *flags, "--", *command]
