@@ -36,6 +36,8 @@ for object in "$library" "$shim"; do
 	[ -e "$object" ] || continue
 	complain_of "$(objdump -p "$object" | grep -E 'NEEDED.*libunwind')" "$object needs libunwind, which would capture a program's own unwinder"
 	complain_of "$(nm -D --defined-only "$object" | grep -E ' _?_?_Unwind_')" "$object exports an unwinder"
+	[ ! -e "$shim" ] || complain_of "$(objdump -p "$object" | grep -E 'NEEDED.*libgcc_s')" \
+		"$object needs libgcc_s, which every program under the shim would have to load"
 	complain_of "$(readelf -W --dyn-syms "$object" | grep -wE 'abort|printf|puts' | grep UND)" "$object prints or aborts"
 	complain_of "$(readelf -W -l "$object" | grep -E 'GNU_STACK.*E')" "$object wants an executable stack"
 	complain_of "$(readelf -d "$object" | grep TEXTREL)" "$object has text relocations"
