@@ -38,7 +38,9 @@ static struct {
 static void child_begins(void)
 {
 	green__descriptors_forked();
-	once_after_fork();
+	/* Nobody else can have been in the middle of one where no thread was ever made. */
+	if (shim.hub || shim.stood_down)
+		once_after_fork();
 	shim_stats_after_fork();
 	audit_after_fork();
 	kernel_threads_after_fork();
@@ -71,6 +73,7 @@ static void in_child(void)
 /* A handler that ran in the child before all is set right would find its parent's hub. */
 static void before_fork(void)
 {
+	green__descriptors_forked();
 	if (shim_greenlet())
 		signals_before_fork();
 }
@@ -93,6 +96,7 @@ static bool silent_fork_begins(void)
 {
 	bool green = shim_greenlet();
 
+	green__descriptors_forked();
 	if (green)
 		signals_before_fork();
 	return green;

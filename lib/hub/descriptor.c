@@ -24,7 +24,8 @@ enum {
 };
 
 static struct descriptor *_Atomic chunks[CHUNKS];
-static uint32_t forks;
+static uint32_t forks; /* as far as a descriptor has been made since */
+static bool forked;    /* another one has come */
 /* Hardly any program sets SO_RCVLOWAT; until one does, nobody asks the kernel for it. */
 static bool low_marks;
 
@@ -81,6 +82,10 @@ void green__descriptor_made(int fd, enum descriptor_kind kind, bool nonblocking)
 
 	if (!descriptor)
 		return;
+	if (forked) {
+		forked = false;
+		forks++;
+	}
 	renew(descriptor);
 	descriptor->kind = (uint8_t)kind;
 	descriptor->flags = (uint16_t)(DESCRIPTOR_KNOWN | DESCRIPTOR_PRIVATE | (nonblocking ? DESCRIPTOR_NONBLOCK : 0));
@@ -114,14 +119,16 @@ void green__descriptor_shared(int fd)
 		descriptor->flags &= (uint16_t)~DESCRIPTOR_PRIVATE;
 }
 
+/* Before a fork, so that the child finds it done: writing here would cost it a page. */
 void green__descriptors_forked(void)
 {
-	forks++;
+	if (!forked)
+		forked = true;
 }
 
 bool green__descriptor_private(const struct descriptor *descriptor)
 {
-	return descriptor && (descriptor->flags & DESCRIPTOR_PRIVATE) && descriptor->forks == forks;
+	return descriptor && (descriptor->flags & DESCRIPTOR_PRIVATE) && descriptor->forks == forks && !forked;
 }
 
 static int socket_option(int fd, int name)
