@@ -3,6 +3,7 @@
 """driver.py - runs the plain blocking programs natively and under `green run`, and compares what they did"""
 
 import os
+import re
 import shutil
 import signal
 import sys
@@ -71,7 +72,10 @@ NOT_YET = {}
 CALM = ("traffic_of_the_last",)
 ENDS_BY_SIGNAL = ("main_exit.thread_aborts", "main_exit.thread_faults", "overflow")
 TIME_LIMIT = 10
-TIME_LIMITS = {"many": 40, "sigcalls": 40, "spins": 60}
+TIME_LIMITS = {"many": 40, "sigcalls": 40, "spins": 60, "stuck": 60}
+# The program that says on stderr how long its clients have waited.
+MEASURING = "stuck"
+FIGURES = re.compile(rb"p99 [0-9.]+ ms, worst [0-9.]+ ms of [0-9]+")
 
 
 def listed_cases(program):
@@ -153,10 +157,18 @@ class Compared(Case):
         if result.stdout != expected:
             raise Failure("other output", result, expected)
 
-    @staticmethod
-    def compare_errors(native, result):
-        if result.stderr != native.stderr:
+    def compare_errors(self, native, result):
+        if MEASURING in self.name.split("."):
+            self.compare_figures(native, result)
+        elif result.stderr != native.stderr:
             raise Failure("other errors", result, native.stderr)
+
+    def compare_figures(self, native, result):
+        """Times differ from run to run: they are shown, and what decides is in the output."""
+        for one in native, result:
+            if not FIGURES.fullmatch(one.stderr):
+                raise Failure("no figures", one)
+        self.note = f"{result.stderr.decode()}; natively {native.stderr.decode()}"
 
 
 class Calm(Compared):
