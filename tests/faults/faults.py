@@ -92,7 +92,7 @@ SERVED_BY = {
     "sendmmsg": OUT, "fprintf": OUT, "fwrite": OUT, "fclose": OUT + ["close"],
     "accept": ["accept", "accept4"],
     "pipe": ["pipe2"], "poll": ["poll", "ppoll"], "select": ["select", "pselect6"], "epoll_wait": EPOLL,
-    "sendfile": ["sendfile", "pread64"] + OUT, "splice": ["splice"],
+    "sendfile": ["sendfile"] + IN + OUT, "splice": ["splice"],
     "fork": MAKING, "posix_spawn": MAKING + MEMORY, "system": MAKING + MEMORY + ["wait4", "waitid"],
     "popen": MAKING + MEMORY + ["pipe2", "fcntl_dup"], "pclose": ["wait4", "waitid", "close"],
     "waitpid": ["wait4", "waitid"],
@@ -382,6 +382,7 @@ class Cramped(Case):
     """One program with ever less address space: what cannot be had is refused as natively, and nothing crashes."""
 
     LEAST, MOST, STEPS, FAST_STEPS = 3 << 20, 400 << 20, 60, 8
+    LOADER = 127  # the status with which ld.so gives up
 
     def __init__(self, program, case, threads, path):
         super().__init__(f"cramped.{program}.{case}")
@@ -402,8 +403,9 @@ class Cramped(Case):
         if green.result.hang:
             raise Failure(f"hangs with {size >> 10} KB", green.result)
         if not green.stats:
-            # Not even the program's own libraries fit, or the kernel kills it as it starts.
-            if self.outcome(options, size, False).result.status == 0:
+            # The libraries do not fit, with the shim's or at all; or the kernel kills what it has no room to start.
+            native = self.outcome(options, size, False)
+            if green.result.status not in (self.LOADER, native.result.status):
                 judge_cramped(green, size)
             return "not loaded"
         judge_cramped(green, size)
