@@ -7,13 +7,13 @@
 #include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 
 #include "sigparts.h"
 #include "thread.h"
 
-static const char *patterns; /* GREEN_NATIVE_THREADS: names and globs, with colons between; or NULL */
-static int alive;            /* futex word */
+static char patterns[PATH_MAX]; /* GREEN_NATIVE_THREADS: names and globs, with colons between */
+static char program[PATH_MAX];  /* the file that the process executes */
+static int alive;               /* futex word */
 
 /* Their threads are made for somebody else, who is told by the first word of what the routine gets. */
 static const char *const go_betweens[] = { "libstdc++.so", "libc++.so", "libglib-2.0.so", "libgreen-preload.so" };
@@ -25,23 +25,21 @@ static bool begins_with(const char *text, const char *beginning)
 
 /* --- which library --- */
 
-/* The last part of the name of the file that ADDRESS lies in; "" if it lies in none. */
-static const char *library_of(const void *address, char name[PATH_MAX])
+static const char *last_part(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* The name of the file that ADDRESS lies in; "" if it lies in none. */
+static const char *library_of(const void *address)
 {
 	struct dl_find_object object;
-	long length;
-	char *slash;
 
 	if (!address || _dl_find_object((void *)(uintptr_t)address, &object))
 		return "";
-	if (object.dlfo_link_map->l_name[0]) {
-		slash = strrchr(object.dlfo_link_map->l_name, '/');
-		return slash ? slash + 1 : object.dlfo_link_map->l_name;
-	}
-	length = sys_call(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", name, PATH_MAX - 1);
-	name[sys_failed(length) ? 0 : length] = '\0';
-	slash = strrchr(name, '/');
-	return slash ? slash + 1 : name;
+	return last_part(object.dlfo_link_map->l_name[0] ? object.dlfo_link_map->l_name : program);
 }
 
 static bool is_known(const char *library)
@@ -72,7 +70,7 @@ static bool is_asked_for(const char *library)
 {
 	char pattern[NAME_MAX + 1];
 
-	for (const char *from = patterns; from && *from;) {
+	for (const char *from = patterns; *from;) {
 		size_t length = strcspn(from, ":");
 
 		if (length > 0 && length < sizeof(pattern)) {
@@ -100,30 +98,24 @@ static bool is_go_between(const char *library)
 	return false;
 }
 
-/* What is no address at all is no error. */
-static const void *first_word(const void *argument)
-{
-	const void *word = NULL;
-	struct iovec to = { &word, sizeof(word) }, from = { (void *)(uintptr_t)argument, sizeof(word) };
-
-	if (sys_call(SYS_process_vm_readv, sys_call(SYS_getpid), &to, 1, &from, 1, 0) != sizeof(word))
-		return NULL;
-	return word;
-}
-
 bool kernel_thread_wanted(void *(*routine)(void *), const void *argument)
 {
-	char name[PATH_MAX];
-	const char *library = library_of((const void *)(uintptr_t)routine, name);
+	const char *library = library_of((const void *)(uintptr_t)routine);
 
-	if (is_go_between(library))
-		library = library_of(first_word(argument), name);
+	if (is_go_between(library) && argument)
+		library = library_of(*(const void *const *)argument);
 	return is_native(library);
 }
 
+/* Programs overwrite their environment to show a title. */
 void kernel_thread_begin(void)
 {
-	patterns = getenv("GREEN_NATIVE_THREADS");
+	const char *value = getenv("GREEN_NATIVE_THREADS");
+	long length = sys_call(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", program, sizeof(program) - 1);
+
+	program[sys_failed(length) ? 0 : length] = '\0';
+	if (value && snprintf(patterns, sizeof(patterns), "%s", value) >= (int)sizeof(patterns))
+		shim_say("GREEN_NATIVE_THREADS: too long, the end is not used");
 }
 
 /* --- the thread --- */
