@@ -66,10 +66,15 @@ static long enter(struct ring *ring, unsigned submit, unsigned least, unsigned f
 	return syscall(SYS_io_uring_enter, ring->fd, submit, least, flags, extra, size);
 }
 
+static volatile int counted;
+
+/* Only when others have gone on meanwhile does anything come. */
 static void *write_late(void *argument)
 {
 	const int *ends = argument;
 
+	while (counted < 4)
+		pause_ms(1);
 	for (int i = 0; i < 3; i++) {
 		pause_ms(30);
 		write_full(ends[i], "four", 4);
@@ -79,11 +84,9 @@ static void *write_late(void *argument)
 
 static void *count_up(void *argument)
 {
-	for (int i = 0; i < 12; i++) {
+	for (counted = 0; counted < 12; counted++)
 		pause_ms(5);
-		++*(int *)argument;
-	}
-	return NULL;
+	return argument;
 }
 
 static void wait_with_limit(struct ring *ring)
@@ -99,7 +102,7 @@ static void wait_with_limit(struct ring *ring)
 
 static void wait_for_reads(unsigned flags)
 {
-	int pipes[3][2], ends[3], counted = 0;
+	int pipes[3][2], ends[3];
 	char buffers[3][8];
 	struct ring ring;
 
@@ -112,9 +115,10 @@ static void wait_for_reads(unsigned flags)
 		ends[i] = pipes[i][1];
 		queue_read(&ring, pipes[i][0], buffers[i], sizeof(buffers[i]));
 	}
-	pthread_t writer = spawn(write_late, ends), counter = spawn(count_up, &counted);
+	counted = 0;
+	pthread_t writer = spawn(write_late, ends), counter = spawn(count_up, NULL);
 	say("three submitted: %ld", enter(&ring, 3, 1, IORING_ENTER_GETEVENTS, NULL, 0));
-	say("one came: %d, others %s", take_completions(&ring), counted > 3 ? "went on" : "stood still");
+	say("one came: %d", take_completions(&ring));
 	say("two more: %ld", enter(&ring, 0, 2, IORING_ENTER_GETEVENTS, NULL, 0));
 	say("they came: %d", take_completions(&ring));
 	wait_with_limit(&ring);
