@@ -72,7 +72,7 @@ static bool cond_run_handlers(pthread_cond_t *cond, struct parked *parked)
 {
 	struct thread *self = thread_self();
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-	bool nested, woken;
+	bool nested, woken, taken = false;
 
 	/* A frame further down the stack than this one is gone. */
 	if (self->aside_frame && self->aside_frame < here)
@@ -81,6 +81,8 @@ static bool cond_run_handlers(pthread_cond_t *cond, struct parked *parked)
 	if (!nested) {
 		self->aside_frame = here;
 		parking_enter(&self->aside, cond, WAIT_PLAIN);
+		/* Who sends a signal may go on, and wake COND's waiters before this thread has had its turn. */
+		taken = parking_taken(parked);
 		critical_leave(self->greenlet->flow);
 	}
 	parking_leave(parked);
@@ -89,7 +91,7 @@ static bool cond_run_handlers(pthread_cond_t *cond, struct parked *parked)
 	/* A wait inside a handler inside a wait has no place left: it ends for no reason, which is allowed. */
 	if (nested)
 		return true;
-	woken = self->aside.waiter.result != WAITER_WAITING;
+	woken = taken || self->aside.waiter.result != WAITER_WAITING;
 	critical_enter(self->greenlet->flow);
 	take_back(self);
 	return woken;

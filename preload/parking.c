@@ -92,6 +92,17 @@ void parking_leave(struct parked *parked)
 	critical_leave(green__current->flow);
 }
 
+bool parking_taken(const struct parked *parked)
+{
+	struct bucket *bucket = bucket_of(parked->address);
+	bool taken;
+
+	bucket_lock(bucket);
+	taken = list_empty(&parked->link);
+	spinlock_unlock(&bucket->lock);
+	return taken;
+}
+
 /* LOST is the largest number of times that one of the woken had been woken before. */
 static unsigned wake(const void *address, unsigned count, uint32_t bits, unsigned *lost)
 {

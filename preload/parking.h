@@ -26,6 +26,9 @@ void parking_enter(struct parked *parked, const void *address, enum wait_mode mo
 /* parking_wait - until it is woken, or DEADLINE; 0 or -errno as green__park */
 int parking_wait(struct parked *parked, int64_t deadline);
 
+/* parking_taken - true if somebody has woken PARKED, or would have, were its wait not over for another reason */
+bool parking_taken(const struct parked *parked);
+
 /* parking_leave - after the wait, or instead of it */
 void parking_leave(struct parked *parked);
 

@@ -696,6 +696,58 @@ static void send_to_all(void)
 	say("none twice %d", handled <= sent);
 }
 
+static pthread_mutex_t door = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t opened = PTHREAD_COND_INITIALIZER;
+static bool waiting, is_open;
+
+static void *wait_at_door(void *argument)
+{
+	pthread_mutex_lock(&door);
+	waiting = true;
+	while (!is_open)
+		pthread_cond_wait(&opened, &door);
+	pthread_mutex_unlock(&door);
+	return argument;
+}
+
+static bool somebody_waits(void)
+{
+	bool seen;
+
+	pthread_mutex_lock(&door);
+	seen = waiting;
+	pthread_mutex_unlock(&door);
+	return seen;
+}
+
+/* The handler's thread is told of both before it has its turn, and must not take the one for the other. */
+static void open_door(const char *what, int flags, int (*wake)(pthread_cond_t *))
+{
+	pthread_t thread;
+
+	handle(SIGUSR1, count, flags, 0);
+	handled = 0;
+	waiting = is_open = false;
+	thread = spawn(wait_at_door, NULL);
+	while (!somebody_waits())
+		pause_ms(1);
+	pthread_mutex_lock(&door);
+	is_open = true;
+	pthread_mutex_unlock(&door);
+	pthread_kill(thread, SIGUSR1);
+	wake(&opened);
+	join(thread);
+	say("%s: through the door, handled %d", what, handled);
+}
+
+static void signal_then_wake(void)
+{
+	open_door("broadcast", 0, pthread_cond_broadcast);
+	open_door("broadcast, SA_RESTART", SA_RESTART, pthread_cond_broadcast);
+	open_door("signal", 0, pthread_cond_signal);
+	open_door("signal, SA_RESTART", SA_RESTART, pthread_cond_signal);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct plain_case cases[] = {
@@ -717,6 +769,7 @@ int main(int argc, char **argv)
 		{ "inheritance", inheritance, 2 },
 		{ "created_with_masks", created_with_masks, 2 },
 		{ "send_to_all", send_to_all, 8 },
+		{ "signal_then_wake", signal_then_wake, 4 },
 		{ 0 },
 	};
 
