@@ -29,11 +29,13 @@ const struct call calls[] = {
 	CONTROL("fcntl_dup", F_DUPFD), CONTROL("fcntl_dup", F_DUPFD_CLOEXEC), CONTROL("fcntl_lock", F_SETLKW),
 	CONTROL("fcntl_lock", F_OFD_SETLKW), CONTROL("fcntl_flags", F_GETFL), CONTROL("fcntl_flags", F_SETFL),
 	ALONE(socket), ALONE(socketpair), ALONE(pipe2), ALONE(eventfd2), ALONE(epoll_create1), ALONE(timerfd_create),
-	ALONE(openat), ALONE(pidfd_open), ALONE(perf_event_open), ALONE(poll), ALONE(ppoll), ALONE(select), ALONE(pselect6),
+	ALONE(openat), ALONE(pidfd_open), ALONE(perf_event_open), ALONE(poll), ALONE(ppoll), ALONE(select),
+	ALONE(pselect6),
 	WAITS(FUTEX_WAIT_PRIVATE), WAITS(FUTEX_WAIT), WAITS(FUTEX_WAIT_BITSET_PRIVATE),
 	WAITS(FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME), WAITS(FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME),
 	ALONE(mmap), ALONE(munmap), ALONE(mremap), ALONE(mprotect), ALONE(madvise), ALONE(brk), ALONE(clone),
-	ALONE(clone3), ALONE(fork), ALONE(vfork), ALONE(wait4), ALONE(waitid), ALONE(timer_create), ALONE(timer_settime),
+	ALONE(clone3), ALONE(fork), ALONE(vfork), ALONE(wait4), ALONE(waitid), ALONE(timer_create),
+	ALONE(timer_settime),
 	ALONE(nanosleep), ALONE(clock_nanosleep), ALONE(rt_sigtimedwait), ALONE(rt_sigsuspend), ALONE(pause),
 	ALONE(arch_prctl), ALONE(sigaltstack), ALONE(semtimedop), ALONE(msgrcv), ALONE(mq_timedreceive),
 	{ NULL, 0, 0, COUNT_NONE, 0, 0, 0 },
@@ -42,7 +44,9 @@ const struct call calls[] = {
 const struct call *call_find(long number, const unsigned long *arguments)
 {
 	for (const struct call *call = calls; call->name; call++) {
-		if (call->number == number && (call->picky == NO_ARGUMENT || (long)arguments[call->picky] == call->value))
+		if (call->number != number)
+			continue;
+		if (call->picky == NO_ARGUMENT || (long)arguments[call->picky] == call->value)
 			return call;
 	}
 	return NULL;

@@ -369,12 +369,12 @@ static void in_thread(void (*body)(void))
 }
 
 #define CASES(item) \
-	item(recv_) item(recvfrom_) item(recvmsg_) item(read_socket) item(readv_socket) item(read_pipe) item(readv_pipe) \
-	item(send_) item(send_quietly) item(sendmsg_) item(write_socket) item(writev_socket) item(write_pipe) \
-	item(writev_pipe) item(broken_pipe) item(write_file) item(flush) item(flush_at_end) item(accept_) item(connect_) \
-	item(socket_) item(socketpair_) item(pipe_) item(eventfd_) item(epoll_create_) item(timerfd_) item(open_) item(dup_) \
-	item(dup_above) item(mmap_) item(fopen_) item(epoll_ctl_) item(close_) item(fsync_) item(fork_) item(timer_create_) \
-	item(interrupted)
+	item(recv_) item(recvfrom_) item(recvmsg_) item(read_socket) item(readv_socket) item(read_pipe) \
+	item(readv_pipe) item(send_) item(send_quietly) item(sendmsg_) item(write_socket) item(writev_socket) \
+	item(write_pipe) item(writev_pipe) item(broken_pipe) item(write_file) item(flush) item(flush_at_end) \
+	item(accept_) item(connect_) item(socket_) item(socketpair_) item(pipe_) item(eventfd_) \
+	item(epoll_create_) item(timerfd_) item(open_) item(dup_) item(dup_above) item(mmap_) item(fopen_) \
+	item(epoll_ctl_) item(close_) item(fsync_) item(fork_) item(timer_create_) item(interrupted)
 
 #define BODY(name) static void case_##name(void) { in_thread(name); }
 CASES(BODY)

@@ -21,7 +21,8 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "preload"))
 
-from harness import Case, Failure, Skip, collect_stats, main_with, run  # noqa: E402  pylint: disable=wrong-import-position
+# pylint: disable=wrong-import-position
+from harness import Case, Failure, Skip, collect_stats, main_with, run  # noqa: E402
 
 LIMIT = 60       # seconds that a run may take; a clean one takes a fraction of one
 JOBS = 2
@@ -38,7 +39,8 @@ INTERRUPTIBLE = IN + OUT + EPOLL + "accept accept4 poll ppoll select pselect6 fu
     "nanosleep clock_nanosleep rt_sigtimedwait".split()
 # What may run out, and what may be run out of for good.
 SCARCE = MEMORY + MAKING + "epoll_create1 eventfd2 epoll_ctl timer_create".split()
-LASTING = MAKING + "epoll_ctl timer_create eventfd2 epoll_create1 perf_event_open pidfd_open mmap mprotect openat".split()
+LASTING = MAKING + ("epoll_ctl timer_create eventfd2 epoll_create1 perf_event_open pidfd_open "
+                    "mmap mprotect openat").split()
 STORMS = 10
 
 # (calls, kinds of descriptors or None, errors): what is let fail.
@@ -103,6 +105,7 @@ SERVED_BY = {
 }
 # These read files, make sockets and allocate; what fails in them they report as it came.
 LOOK_UPS = ("getaddrinfo",)
+STARTING = ("timer_create", "posix_spawn", "fork", "system", "popen")
 FOLLOWS = ("EPIPE", "ECONNRESET")  # at the other end of a connection that was given up
 TOLD = re.compile(r"(?:cannot go on: )?([a-z0-9_]+): (E[A-Z0-9]+)$")
 PARTLY = re.compile(r"[a-z0-9 ]+: (\d+) of (\d+)")
@@ -145,7 +148,8 @@ def run_injected(options, command, arguments, green=True, outputs=1):
         env["GREEN_STATS"] = os.path.join(directory, "stats")
         command = [options.green, "run", "--", *command]
     try:
-        result = run([options.injector, f"--report={report}", f"--after-output={outputs}", *arguments, "--", *command], LIMIT, env)
+        told = [f"--report={report}", f"--after-output={outputs}", *arguments]
+        result = run([options.injector, *told, "--", *command], LIMIT, env)
         if result.status == SKIPPED and b"inject: " in result.stderr:
             raise Skip(result.stderr.decode().strip())
         with open(report, "rb") as file:
@@ -177,8 +181,7 @@ def is_primary(call, error, fault):
         return error == fault.error
     if error != fault.error:
         # libc's own translation: no memory for a stack or a thread.
-        return call in ("timer_create", "posix_spawn", "fork", "system", "popen") and error in ("EAGAIN", "ENOMEM") and \
-            fault.call in MEMORY + MAKING
+        return call in STARTING and error in ("EAGAIN", "ENOMEM") and fault.call in MEMORY + MAKING
     return any(one in SERVED_BY.get(call, [call]) for one in fault.call.split(","))
 
 
@@ -256,7 +259,7 @@ class Sweep(Case):
         faults = [fault for call, kind, count in counts for fault in self.faults_of(call, kind, count, options)]
         faults += self.storms(options)
         with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-            failures = [failure for failure in pool.map(lambda fault: self.try_fault(options, fault), faults) if failure]
+            failures = [one for one in pool.map(lambda fault: self.try_fault(options, fault), faults) if one]
         self.note = f"{len(faults)} faults, {self.missed} not reached, {self.stood_down} times real threads"
         if failures:
             for failure in failures:
@@ -340,7 +343,8 @@ SAME = {
     "pipe_": (["pipe2", "pipe"], None, NEW), "eventfd_": (["eventfd2"], None, NEW),
     "epoll_create_": (["epoll_create1"], None, NEW), "timerfd_": (["timerfd_create"], None, NEW),
     "open_": (["openat"], None, NEW + " EINTR EACCES"), "fopen_": (["openat"], None, NEW + " EINTR EACCES"),
-    "dup_": (["dup"], None, "EMFILE"), "dup_above": (["fcntl_dup"], None, "EMFILE"), "mmap_": (["mmap"], None, "ENOMEM EPERM"),
+    "dup_": (["dup"], None, "EMFILE"), "dup_above": (["fcntl_dup"], None, "EMFILE"),
+    "mmap_": (["mmap"], None, "ENOMEM EPERM"),
     "epoll_ctl_": (["epoll_ctl"], "eventpoll", "ENOSPC ENOMEM"),
     "close_": (["close"], "pipe", "EIO EINTR ENOSPC"), "fsync_": (["fsync"], "file", "EIO ENOSPC EINTR EDQUOT"),
     "fork_": (MAKING, None, "EAGAIN ENOMEM"), "timer_create_": (["timer_create"], None, "EAGAIN ENOMEM"),
@@ -372,7 +376,8 @@ class Same(Case):
         if outcome.result.hang:
             raise Failure(f"{error}: hangs{'' if green else ' natively'}", outcome.result)
         if len(outcome.report) != 1:
-            raise Failure(f"{error}: {len(outcome.report)} calls have failed{'' if green else ' natively'}", outcome.result)
+            where = "" if green else " natively"
+            raise Failure(f"{error}: {len(outcome.report)} calls have failed{where}", outcome.result)
         if green:
             judge_shim(outcome, self.threads)
         return outcome.result
@@ -416,7 +421,8 @@ class Cramped(Case):
 
     def outcome(self, options, size, green):
         directory = tempfile.mkdtemp(prefix="faults-")
-        stats, shim = os.path.join(directory, "stats"), os.path.join(options.build, "preload", ".libs", "libgreen-preload.so")
+        stats = os.path.join(directory, "stats")
+        shim = os.path.join(options.build, "preload", ".libs", "libgreen-preload.so")
         command = ["env", f"LD_PRELOAD={shim}", f"GREEN_STATS={stats}", *self.command] if green else self.command
         try:
             result = run(["prlimit", f"--as={size}", *command], LIMIT, environment())
@@ -451,8 +457,8 @@ def listed_cases(program):
 
 def parse_own_options():
     """Takes our own options out of the command line; the rest is the harness's."""
-    parser = argparse.ArgumentParser(add_help=False, usage="faults.py [--fast] [--call NAME] [--fault ERROR] [--seed N] "
-                                     "[--positions N] and the options that --help lists")
+    usage = "faults.py [--fast] [--call NAME] [--fault ERROR] [--seed N] [--positions N] and what --help lists"
+    parser = argparse.ArgumentParser(add_help=False, usage=usage)
     parser.add_argument("--fast", action="store_true")
     parser.add_argument("--call", action="append", default=[])
     parser.add_argument("--fault", action="append", default=[])
@@ -476,7 +482,7 @@ def cases(options):
             yield Sweep(program, name, threads, path)
     for program, path in programs:
         for name, threads in listed_cases(path):
-            # A timer that calls a function drops the call where no thread can be made, natively too, and then nobody is called.
+            # Where no thread can be made a timer that calls a function drops the call, natively too.
             if name != "timers":
                 yield Cramped(program, name, threads, path)
 

@@ -49,7 +49,11 @@ static ssize_t by_send(int fd, char *data, size_t size) { return tell("send", se
 static ssize_t by_sendto(int fd, char *data, size_t size) { return tell("sendto", sendto(fd, data, size, 0, NULL, 0)); }
 static ssize_t by_read(int fd, char *data, size_t size) { return tell("read", read(fd, data, size)); }
 static ssize_t by_recv(int fd, char *data, size_t size) { return tell("recv", recv(fd, data, size, 0)); }
-static ssize_t by_recvfrom(int fd, char *data, size_t size) { return tell("recvfrom", recvfrom(fd, data, size, 0, NULL, NULL)); }
+
+static ssize_t by_recvfrom(int fd, char *data, size_t size)
+{
+	return tell("recvfrom", recvfrom(fd, data, size, 0, NULL, NULL));
+}
 
 static ssize_t by_recv_all(int fd, char *data, size_t size)
 {
@@ -132,7 +136,9 @@ static ssize_t wait_by_select(int fd, short events)
 
 	FD_ZERO(&set);
 	FD_SET(fd, &set);
-	return waited("select", select(fd + 1, events == POLLIN ? &set : NULL, events == POLLIN ? NULL : &set, NULL, &patience));
+	if (events == POLLIN)
+		return waited("select", select(fd + 1, &set, NULL, NULL, &patience));
+	return waited("select", select(fd + 1, NULL, &set, NULL, &patience));
 }
 
 static ssize_t wait_by_epoll(int fd, short events)
@@ -156,7 +162,8 @@ static ssize_t wait_by_epoll(int fd, short events)
 static ssize_t nonblocking(int fd, char *data, size_t size, ssize_t (*wait)(int, short), bool out)
 {
 	for (;;) {
-		ssize_t result = out ? send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL) : recv(fd, data, size, MSG_DONTWAIT);
+		ssize_t result = out ? send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+				     : recv(fd, data, size, MSG_DONTWAIT);
 
 		if (result != -1 || errno != EAGAIN)
 			return tell(out ? "send" : "recv", result);
@@ -165,12 +172,35 @@ static ssize_t nonblocking(int fd, char *data, size_t size, ssize_t (*wait)(int,
 	}
 }
 
-static ssize_t put_polled(int fd, char *data, size_t size) { return nonblocking(fd, data, size, wait_by_poll, true); }
-static ssize_t take_polled(int fd, char *data, size_t size) { return nonblocking(fd, data, size, wait_by_poll, false); }
-static ssize_t put_selected(int fd, char *data, size_t size) { return nonblocking(fd, data, size, wait_by_select, true); }
-static ssize_t take_selected(int fd, char *data, size_t size) { return nonblocking(fd, data, size, wait_by_select, false); }
-static ssize_t put_epolled(int fd, char *data, size_t size) { return nonblocking(fd, data, size, wait_by_epoll, true); }
-static ssize_t take_epolled(int fd, char *data, size_t size) { return nonblocking(fd, data, size, wait_by_epoll, false); }
+static ssize_t put_polled(int fd, char *data, size_t size)
+{
+	return nonblocking(fd, data, size, wait_by_poll, true);
+}
+
+static ssize_t take_polled(int fd, char *data, size_t size)
+{
+	return nonblocking(fd, data, size, wait_by_poll, false);
+}
+
+static ssize_t put_selected(int fd, char *data, size_t size)
+{
+	return nonblocking(fd, data, size, wait_by_select, true);
+}
+
+static ssize_t take_selected(int fd, char *data, size_t size)
+{
+	return nonblocking(fd, data, size, wait_by_select, false);
+}
+
+static ssize_t put_epolled(int fd, char *data, size_t size)
+{
+	return nonblocking(fd, data, size, wait_by_epoll, true);
+}
+
+static ssize_t take_epolled(int fd, char *data, size_t size)
+{
+	return nonblocking(fd, data, size, wait_by_epoll, false);
+}
 
 /* --- a flow: a thread that puts, and one that takes and checks --- */
 
@@ -250,8 +280,8 @@ static void run_flows(struct flow *flows, size_t count)
 
 static const struct { mover *put, *take; } ways[] = {
 	{ by_write, by_read }, { by_send, by_recv }, { by_writev, by_readv }, { by_sendmsg, by_recvmsg },
-	{ by_sendto, by_recv_all }, { put_polled, by_recvfrom }, { by_write, take_polled }, { put_selected, take_selected },
-	{ put_epolled, take_epolled },
+	{ by_sendto, by_recv_all }, { put_polled, by_recvfrom }, { by_write, take_polled },
+	{ put_selected, take_selected }, { put_epolled, take_epolled },
 };
 enum { WAYS = sizeof(ways) / sizeof(*ways), WAYS_OF_PIPES = 3 };
 
@@ -427,7 +457,9 @@ static void *print_lines(void *argument)
 
 	must(out != NULL, "fdopen");
 	for (int i = 0; i < LINES; i++) {
-		if (fprintf(out, "line %d of those that are counted\n", i) < 0 && tell("fprintf", -1) && !is_transient(errno))
+		int printed = fprintf(out, "line %d of those that are counted\n", i);
+
+		if (printed < 0 && tell("fprintf", -1) && !is_transient(errno))
 			break;
 	}
 	tell("fclose", fclose(out));
@@ -606,8 +638,9 @@ static void *udp_answers(void *argument)
 
 	for (;;) {
 		socklen_t length = sizeof(from);
-		ssize_t size = tell("recvfrom", recvfrom(fd, datagram, sizeof(datagram), 0, (struct sockaddr *)&from, &length));
+		ssize_t size = recvfrom(fd, datagram, sizeof(datagram), 0, (struct sockaddr *)&from, &length);
 
+		tell("recvfrom", size);
 		if (size > 0)
 			tell("sendto", sendto(fd, datagram, (size_t)size, 0, (struct sockaddr *)&from, length));
 		if (size > 0 && datagram[0] == 'e')

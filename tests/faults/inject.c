@@ -32,7 +32,7 @@ static const char usage[] =
 	"usage: inject [OPTION...] -- COMMAND [ARGUMENT...]\n"
 	"Without --call all calls are counted, and none fails.\n"
 	"  --call=NAME,...   what is to fail\n"
-	"  --on=KIND         only if the descriptor is a tcp, stream, datagram, listener, pipe, file, eventfd, eventpoll, ...\n"
+	"  --on=KIND         only on a tcp, stream, datagram, listener, pipe, file, eventfd, eventpoll, ...\n"
 	"  --fault=ERROR     the name of an error (EINTR), or `short' for a smaller count of bytes\n"
 	"  --at=N            the Nth of these calls fails, from 1\n"
 	"  --every=N         each Nth fails; with --at, from there on\n"
@@ -137,8 +137,10 @@ static size_t list_calls(const struct plan *plan, struct sock_filter *filter)
 	size_t count = 0;
 
 	for (const struct call *call = calls; call->name; call++) {
+		struct sock_filter equal = { .code = BPF_JMP | BPF_JEQ | BPF_K, .k = (unsigned)call->number };
+
 		if (wanted(plan, call) && !has_row_before(plan, call))
-			filter[count++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)call->number, 0, 0);
+			filter[count++] = equal;
 	}
 	for (size_t i = 0; i < count; i++)
 		filter[i].jt = (unsigned char)(count - i);

@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 const char *const kinds[] = {
-	"none", "tcp", "stream", "datagram", "listener", "pipe", "file", "device", "eventfd", "eventpoll", "other", NULL,
+	"none", "tcp", "stream", "datagram", "listener", "pipe", "file", "device", "eventfd",
+	"eventpoll", "other", NULL,
 };
 
 /* A duplicate of the other process's descriptor, which can be asked as one's own. */

@@ -71,8 +71,11 @@ static void threads(void)
 
 	pthread_attr_init(&sizes);
 	for (int i = 0; i < THREADS; i++) {
+		int error;
+
 		pthread_attr_setstacksize(&sizes, (size_t)(1 + i % 5) * 65536);
-		exists[i] = fine("pthread_create", pthread_create(&made[i], i % 2 ? &sizes : NULL, short_life, (void *)(intptr_t)i));
+		error = pthread_create(&made[i], i % 2 ? &sizes : NULL, short_life, (void *)(intptr_t)i);
+		exists[i] = fine("pthread_create", error);
 		count += exists[i];
 		if (i % 7 == 6)
 			sched_yield();

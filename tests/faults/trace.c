@@ -113,7 +113,8 @@ static void report_hit(pid_t task, const struct call *call, const char *kind, co
 	if (plan->report < 0)
 		return;
 	object_at(task, registers->rip, object, sizeof(object));
-	dprintf(plan->report, "%s %s %lu %s %s\n", call->name, kind, matches, object, task == main_pid ? "first" : "other");
+	dprintf(plan->report, "%s %s %lu %s %s\n", call->name, kind, matches, object,
+		task == main_pid ? "first" : "other");
 }
 
 /* Each count has a line of its own, written anew: the report is whole however the tracer ends. */
@@ -121,12 +122,14 @@ static void report_count(const struct call *call, const char *kind)
 {
 	size_t row = (size_t)(call - calls), column = 0;
 	char line[64];
+	off_t at;
 	int length;
 
 	while (strcmp(kinds[column], kind))
 		column++;
 	length = snprintf(line, sizeof(line), "%-20s %-10s %10lu\n", call->name, kind, ++counted[row][column]);
-	if (plan->report >= 0 && pwrite(plan->report, line, (size_t)length, (off_t)(row * KINDS_MAX + column) * length) != length)
+	at = (off_t)(row * KINDS_MAX + column) * length;
+	if (plan->report >= 0 && pwrite(plan->report, line, (size_t)length, at) != length)
 		_exit(1);
 }
 
@@ -238,7 +241,9 @@ static void ask_for_nothing(struct in_call *in_call)
 /* The signal that the kernel sends with EPIPE, unless the call forbids it. */
 static bool wants_sigpipe(const struct call *call, const unsigned long *arguments)
 {
-	static const struct { const char *name; int flags; } sends[] = { { "sendto", 3 }, { "sendmsg", 2 }, { "sendmmsg", 3 } };
+	static const struct { const char *name; int flags; } sends[] = {
+		{ "sendto", 3 }, { "sendmsg", 2 }, { "sendmmsg", 3 },
+	};
 
 	for (size_t i = 0; i < sizeof(sends) / sizeof(*sends); i++) {
 		if (!strcmp(call->name, sends[i].name))
@@ -283,7 +288,8 @@ static void skip(pid_t task, struct user_regs_struct *registers)
 	go_on(task, PTRACE_CONT, 0);
 }
 
-static void fail(pid_t task, const struct call *call, const unsigned long *arguments, struct user_regs_struct *registers)
+static void fail(pid_t task, const struct call *call, const unsigned long *arguments,
+		 struct user_regs_struct *registers)
 {
 	send_signals(task, call, arguments);
 	/* What is closed is closed, even if the call reports an error. */
@@ -302,12 +308,13 @@ static bool is_output(const struct call *call, const unsigned long *arguments)
 
 static bool decide(void)
 {
+	unsigned long at = (unsigned long)plan->at, every = (unsigned long)plan->every;
+
 	matches++;
-	if (plan->at)
-		return matches == (unsigned long)plan->at || (plan->every && matches > (unsigned long)plan->at &&
-							      (matches - (unsigned long)plan->at) % (unsigned long)plan->every == 0);
-	if (plan->every)
-		return matches % (unsigned long)plan->every == 0;
+	if (at)
+		return matches == at || (every && matches > at && (matches - at) % every == 0);
+	if (every)
+		return matches % every == 0;
 	random_state = random_state * 6364136223846793005UL + 1442695040888963407UL;
 	return (random_state >> 33) % (unsigned long)plan->odds == 0;
 }

@@ -101,7 +101,8 @@ static void tell_waits(void)
 {
 	qsort(took, samples, sizeof(*took), by_size);
 	say("%d connections: the longest wait is %s", CONNECTIONS, took[samples - 1] < LATE ? "short" : "long");
-	fprintf(stderr, "p99 %.2f ms, worst %.1f ms of %zu", took[samples * 99 / 100] * 1e3, took[samples - 1] * 1e3, samples);
+	fprintf(stderr, "p99 %.2f ms, worst %.1f ms of %zu",
+		took[samples * 99 / 100] * 1e3, took[samples - 1] * 1e3, samples);
 }
 
 /* GO tells that all is as it should be; nothing is measured before. */
@@ -241,8 +242,8 @@ static void low_semaphore(void)
 
 #define WAIT(name) { #name, name, 0, 0 }
 static struct wait waits[] = {
-	WAIT(half_a_line), WAIT(nobody_reads), WAIT(dead_resolver), WAIT(held_file), WAIT(lonely_fifo), WAIT(long_command),
-	WAIT(nobody_reads_descriptor), WAIT(held_record), WAIT(empty_queue), WAIT(low_semaphore),
+	WAIT(half_a_line), WAIT(nobody_reads), WAIT(dead_resolver), WAIT(held_file), WAIT(lonely_fifo),
+	WAIT(long_command), WAIT(nobody_reads_descriptor), WAIT(held_record), WAIT(empty_queue), WAIT(low_semaphore),
 };
 enum { WAITS = sizeof(waits) / sizeof(*waits) };
 
@@ -292,8 +293,11 @@ static void await_stuck(struct wait *first, size_t count)
 
 static void say_stuck(struct wait *first, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		say("%s: %s", first[i].name, is_inside(&first[i]) && first[i].entered == seen[i] ? "stuck all the while" : "went on");
+	for (size_t i = 0; i < count; i++) {
+		bool same = is_inside(&first[i]) && first[i].entered == seen[i];
+
+		say("%s: %s", first[i].name, same ? "stuck all the while" : "went on");
+	}
 }
 
 static void prepare(void)
