@@ -96,10 +96,8 @@ static void wait_outside(void)
 	}
 }
 
-__attribute__((visibility("hidden"))) void *dl_wait_dlopen(const char *name)
+__attribute__((visibility("hidden"))) void *dl_wait_dlopen(void)
 {
-	if (name)
-		shim_loads(name);
 	wait_outside();
 	return (void *)(uintptr_t)real(dlopen);
 }
