@@ -96,8 +96,10 @@ static void wait_outside(void)
 	}
 }
 
-__attribute__((visibility("hidden"))) void *dl_wait_dlopen(void)
+__attribute__((visibility("hidden"))) void *dl_wait_dlopen(const char *name)
 {
+	if (name)
+		shim_loads(name);
 	wait_outside();
 	return (void *)(uintptr_t)real(dlopen);
 }

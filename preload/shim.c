@@ -211,6 +211,15 @@ static bool stand_down(const char *problem)
 	return false;
 }
 
+void shim_loads(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	if (strncmp(slash ? slash + 1 : name, "libjvm.so", 9) || shim.hub || shim.stood_down || read_switch("GREEN_CARRY", false))
+		return;
+	stand_down("a Java virtual machine is loaded, which stops and inspects its threads itself");
+}
+
 static void adopt_stats(struct flow *flow)
 {
 	shim.stats->carriers = flow->stats->carriers;

@@ -94,6 +94,9 @@ bool shim_birth(void);
 /* shim_made_real_thread - where no hub could be made libc could make a thread: from now on all are real ones */
 void shim_made_real_thread(void);
 
+/* shim_loads - the program loads library NAME: with some of them all threads must be real ones, if it is not too late */
+void shim_loads(const char *name);
+
 /* shim_say - one line on stderr, "green: ..." */
 void shim_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -52,6 +52,8 @@ static const char *unfit_library(void)
 			continue;
 		if (begins_with(name, "libgomp.so"))
 			return "it is linked with libgomp";
+		if (begins_with(name, "libjli.so") || begins_with(name, "libjvm.so"))
+			return "it is a Java virtual machine";
 	}
 	return NULL;
 }

@@ -493,21 +493,22 @@ if build tell_asks -DHELP_WITH=ask ask.c; then
 fi
 echo 'int help(void) { return 0; }' >help.c
 $cc -shared -fPIC help.c -o libempty.so
-library=libgomp.so.1
-$cc -shared -fPIC help.c -Wl,-soname,$library -o $library
-build tell_inline -DHELP_WITH=help ./$library -Wl,-rpath,"$tmp"
-run "$green" run ./tell_inline
-expect "linked with $library" status=0 out=unset "err=^green: \./tell_inline: .*$library.*; $native_line" native
-run "$green" run --carry ./tell_inline
-expect "linked with $library, with --carry" status=0 "out=$shim" "err=^green: \./tell_inline: .*$library.*; $carried_line" carried
-run "$green" run sh -c 'exec ./tell_inline'
-expect "linked with $library, by way of a shell" status=0 out=unset quiet
-run "$green" run --verbose sh -c 'exec ./tell_inline'
-expect "linked with $library, with --verbose" status=0 out=unset "says=^green: it is .*; running it without green threads$"
-run "$green" run sh -c 'LD_PRELOAD=./libempty.so:$LD_PRELOAD exec ./tell_inline'
-expect "linked with $library, beside another preload" status=0 out=./libempty.so
-run env GREEN_CARRY=1 "$green" run sh -c 'exec ./tell_inline'
-expect "linked with $library, by way of a shell, with GREEN_CARRY=1" status=0 "out=$shim" quiet carried
+for library in libgomp.so.1 libjli.so libjvm.so; do
+	$cc -shared -fPIC help.c -Wl,-soname,$library -o $library
+	build tell_inline -DHELP_WITH=help ./$library -Wl,-rpath,"$tmp"
+	run "$green" run ./tell_inline
+	expect "linked with $library" status=0 out=unset "err=^green: \./tell_inline: .*$library.*; $native_line" native
+	run "$green" run --carry ./tell_inline
+	expect "linked with $library, with --carry" status=0 "out=$shim" "err=^green: \./tell_inline: .*$library.*; $carried_line" carried
+	run "$green" run sh -c 'exec ./tell_inline'
+	expect "linked with $library, by way of a shell" status=0 out=unset quiet
+	run "$green" run --verbose sh -c 'exec ./tell_inline'
+	expect "linked with $library, with --verbose" status=0 out=unset "says=^green: it is .*; running it without green threads$"
+	run "$green" run sh -c 'LD_PRELOAD=./libempty.so:$LD_PRELOAD exec ./tell_inline'
+	expect "linked with $library, beside another preload" status=0 out=./libempty.so
+	run env GREEN_CARRY=1 "$green" run sh -c 'exec ./tell_inline'
+	expect "linked with $library, by way of a shell, with GREEN_CARRY=1" status=0 "out=$shim" quiet carried
+done
 
 # --- Libraries that come later -----------------------------------------------
 
@@ -533,8 +534,12 @@ int main(int argc, char **argv)
 }
 EOF
 if $cc -w later.c -o later -pthread -ldl; then
-	run "$green" run ./later ./libgomp.so.1
-	expect "a library that comes later" status=0 out=green quiet carried
+	run "$green" run ./later ./libjvm.so
+	expect "libjvm.so that comes later" status=0 out=native "err=^green: a Java virtual machine .*; threads stay real ones$"
+	run env GREEN_CARRY=1 "$green" run ./later ./libjvm.so
+	expect "libjvm.so that comes later, with GREEN_CARRY=1" status=0 out=green quiet carried
+	run "$green" run ./later ./libjli.so
+	expect "another library that comes later" status=0 out=green quiet carried
 fi
 cat >omp.c <<'EOF'
 int help(void)

@@ -357,6 +357,8 @@ static void print_oddity(const struct oddity *oddity)
 		fputs(" is known to want kernel threads, and those that it runs are such\n", stdout);
 	else if (oddity->kind == ELF_KIND_SANITIZER)
 		fputs(" is a sanitizer's, which must be the first to catch library calls\n", stdout);
+	else if (oddity->kind == ELF_KIND_JAVA)
+		fputs(" is a Java virtual machine, with which all threads stay kernel threads\n", stdout);
 	else if (oddity->kind == ELF_KIND_INLINE_CALLS)
 		fputs(" makes system calls that cannot be caught\n", stdout);
 	else

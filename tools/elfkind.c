@@ -172,11 +172,13 @@ static const struct {
 	{ "libclang_rt.msan", ELF_KIND_SANITIZER },
 	{ "libclang_rt.tsan", ELF_KIND_SANITIZER },
 	{ "libgomp.so", ELF_KIND_INLINE_CALLS },
+	{ "libjli.so", ELF_KIND_JAVA },
+	{ "libjvm.so", ELF_KIND_JAVA },
 };
 
 bool elf_kind_may_carry(enum elf_kind kind)
 {
-	return kind == ELF_KIND_GO || kind == ELF_KIND_SANITIZER || kind == ELF_KIND_INLINE_CALLS;
+	return kind == ELF_KIND_GO || kind == ELF_KIND_SANITIZER || kind == ELF_KIND_INLINE_CALLS || kind == ELF_KIND_JAVA;
 }
 
 enum elf_kind elf_library_kind(const char *name)
@@ -197,6 +199,8 @@ static bool check_library(const char *name, struct elf_report *report)
 			      "built with a sanitizer (%.60s), which must be the first to catch library calls", name);
 	if (kind == ELF_KIND_INLINE_CALLS)
 		return misfit(report, kind, "linked with %.60s, which makes system calls that cannot be caught", name);
+	if (kind == ELF_KIND_JAVA)
+		return misfit(report, kind, "a Java virtual machine (%.60s), which stops and inspects its threads itself", name);
 	return false;
 }
 

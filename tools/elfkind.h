@@ -16,6 +16,7 @@ enum elf_kind {
 	ELF_KIND_OTHER_LIBC,	/* another dynamic loader than this command's */
 	ELF_KIND_SANITIZER,	/* a runtime that must wrap libc before anyone else */
 	ELF_KIND_INLINE_CALLS,	/* a library whose threads wait in system calls of its own */
+	ELF_KIND_JAVA,		/* a Java virtual machine, which stops and inspects its threads itself */
 };
 
 /* REASON is a clause for "PROGRAM: REASON; ...", empty for FITS and UNKNOWN. */

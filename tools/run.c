@@ -42,7 +42,7 @@ static const char help_text[] =
 	"  --native-thread=LIBRARY  threads that LIBRARY runs stay kernel threads: a name,\n"
 	"                  with * and ? as in file names; may be given several times\n"
 	"  --carry         give green threads also to programs that do not bear them well:\n"
-	"                  with sanitizers or OpenMP, in Go\n"
+	"                  with sanitizers or OpenMP, in Go, Java virtual machines\n"
 	"  --no-children   run the programs that COMMAND starts natively\n"
 	"  --audit[=FILE]  tell at the end, on standard error or in FILE.PROCESS, which calls\n"
 	"                  held up all threads for more than 10 ms\n"
