@@ -40,7 +40,7 @@ class Server:
         command = kind.command(self, options)
         env = {k: v for k, v in os.environ.items() if not k.startswith("GREEN_")}
         if green:
-            command = [options.green, "run", "--", *command]
+            command = [options.green, "run", *kind.run_flags, "--", *command]
             env["GREEN_STATS"] = os.path.join(self.directory, "stats")
         self.output = open(os.path.join(self.directory, "output"), "w+b")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
@@ -127,7 +127,7 @@ def free_port():
 class Kind:
     """How a server is started and how it is spoken to."""
 
-    name, announces, chooses_port, at_a_time = "", None, False, 16
+    name, announces, chooses_port, at_a_time, run_flags = "", None, False, 16, ()
     handshake, exchange = None, staticmethod(echo_exchange)
 
     def command(self, server, options):

@@ -205,9 +205,9 @@ def java_command(name, options):
 
 
 class Java(Program):
-    """A virtual machine with its collectors and compilers, whose threads are all green."""
+    """A virtual machine with its collectors and compilers, whose threads are all green if that is asked for."""
 
-    name, announces, chooses_port = "Java", Compiled.announces, False
+    name, announces, chooses_port, run_flags = "Java, --carry", Compiled.announces, False, ("--carry",)
 
     def command(self, server, options):
         return java_command("ServerJava", options)

@@ -29,7 +29,9 @@ client and the same requests. Every byte of every answer is compared, and each g
 all its threads were green.
 
 `make -C build programs-table` makes this page anew; `./bootstrap programs` makes another, programs.md in
-build/tests/programs. This one is of {date}: {machine}, {cores} cores, {memory:.0f} GB, Linux {kernel}, {libc}. {results}.
+build/tests/programs. This one is of {date}: {machine}, {cores} cores, {memory:.0f} GB, Linux {kernel}, {libc}.
+
+{results}
 
 - *kernel threads*: of the process, while all its connections are open and idle
 - *RSS*, *kernel stacks*, *page tables*: what the kernel charges the process; stacks are 16 KB for each kernel thread,
@@ -76,7 +78,7 @@ def intro(results):
                         machine=first_line_of("/proc/cpuinfo", "model name") or platform.machine(),
                         cores=len(os.sched_getaffinity(0)),
                         memory=int(first_line_of("/proc/meminfo", "MemTotal").split()[0]) / 1024**2,
-                        results="; ".join(results))
+                        results="\n".join(f"- {line}" for line in results))
 
 
 def join(results, parts):
