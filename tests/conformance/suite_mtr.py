@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""suite_mtr.py - MariaDB's own tests of connections, locks, kills, events and shutdowns, with the server under the shim
+"""suite_mtr.py - MariaDB's own tests of connections, locks, kills, events and replicas, with the servers under the shim
 
-Only the server is: what starts it, and the clients that speak to it, run natively in both modes.  mtr looks for the
+Only they are: what starts them, and the clients that speak to it, run natively in both modes.  mtr looks for the
 server below MTR_BINDIR, where it finds a script of this name.
 """
 
@@ -16,8 +16,8 @@ SERVER = "/usr/sbin/mariadbd"
 # What waits, is killed, is locked out, comes by a timer, or counts threads.
 SELECTED = (
     "alter_table_online bulk_replace connect deadlock_ delayed events_ flush init_conn kill lock mdl merge mysqlslap "
-    "pool_of processlist shutdown sp-lock sp-threads ssl_connect ssl_timeout status thread_ timeout user_limits "
-    "wait_timeout xa"
+    "pool_of processlist rpl_multi_engine rpl_parallel_multi rpl_semi_sync_master rpl_start_stop shutdown sp-lock "
+    "sp-threads ssl_connect ssl_timeout status thread_ timeout user_limits wait_timeout xa"
 ).split()
 FAST = (
     "main.delayed_blob main.kill main.lock main.lock_kill main.sp-threads main.status main.thread_stack_overrun"
@@ -26,7 +26,7 @@ LIMIT = 1200
 SERVERS = "servers"  # no test of MariaDB's, but whether each server that wrote into a log was green
 
 WORDS = {"pass": "pass", "skipped": "skip", "disabled": "skip"}
-LINE = re.compile(r"^(main\.\S+(?: '[^']*')?) +(?:w\d+ )?\[ (\S+) \] *(.*)$", re.MULTILINE)
+LINE = re.compile(r"^((?:main|rpl)\.\S+(?: '[^']*')?) +(?:w\d+ )?\[ (\S+) \] *(.*)$", re.MULTILINE)
 
 
 class Suite:
@@ -52,8 +52,8 @@ class Suite:
 
 
 def chosen(fast, context):
-    names = FAST if fast else [name.split(" ")[0] for name in context.only or () if name.startswith("main.")]
-    return names or ["--suite=main", f"--do-test=^({'|'.join(SELECTED)})"]
+    names = FAST if fast else [name.split(" ")[0] for name in context.only or () if name != SERVERS]
+    return names or ["--suite=main,rpl", f"--do-test=^({'|'.join(SELECTED)})"]
 
 
 def server_place(mode, context):
