@@ -396,7 +396,7 @@ def files_in_use(server):
     paths = [link_of(f"{base}/fd/{fd}") for fd in os.listdir(f"{base}/fd")]
     paths += [line.split(maxsplit=5)[5] for line in read_proc(f"{base}/maps").splitlines() if line.count("/")]
     paths += [f"{place}/{name}" for place in ("/tmp", "/dev/shm", "/run") for name in os.listdir(place)
-              if str(server.process.pid) in name]
+              if re.search(rf"(?<!\d){server.process.pid}(?!\d)", name)]
     return {path for path in paths if path.startswith(("/tmp/", "/dev/shm/", "/run/"))
             and not path.startswith((server.directory, server.options.build))}
 

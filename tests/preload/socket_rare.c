@@ -634,7 +634,7 @@ static void *ask_for_links(void *argument)
 		ssize_t n = recv(fd, answer, sizeof(answer), 0);
 		must(n > 0, "recv");
 		struct nlmsghdr *header = (struct nlmsghdr *)(void *)answer;
-		for (int left = (int)n; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
+		for (unsigned left = (unsigned)n; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
 			if (header->nlmsg_type == NLMSG_DONE)
 				return (void *)(long)links;
 			links += header->nlmsg_type == RTM_NEWLINK;
