@@ -127,18 +127,20 @@ static long read_refused(struct file_call *call, struct descriptor *descriptor)
 	return asks_afar(call) ? elsewhere(read_run, call) : read_run(call);
 }
 
-/* Not every file system takes RWF_NOWAIT, nor can all that pass for files. */
-static long read_attempt(struct file_call *call)
+/* Not every file system takes RWF_NOWAIT, nor all that passes for a file.  *CUT: a hole in the page cache may have ended it. */
+static long read_attempt(struct file_call *call, bool *cut)
 {
 	struct file_call attempt = *call;
 	struct descriptor *descriptor = green__descriptor(call->fd);
 	long result;
 
+	*cut = false;
 	if (descriptor && (descriptor->flags & DESCRIPTOR_WAITS))
 		return read_refused(call, descriptor);
 	attempt.flags |= RWF_NOWAIT;
 	result = read_run(&attempt);
 	green__current->flow->stats->io_calls++;
+	*cut = result > 0;
 	if (result == -EAGAIN)
 		return elsewhere(read_run, call);
 	if (result == -EOPNOTSUPP)
@@ -146,20 +148,21 @@ static long read_attempt(struct file_call *call)
 	return result == -EINVAL ? read_run(call) : result;
 }
 
-/* A file reads short only at its end, or where the page cache has a hole. */
+/* A file reads short at its end, or where the page cache has a hole; what only passes for one, wherever it likes. */
 static long read_whole(struct file_call *call, size_t size)
 {
 	struct iovec window[WINDOW];
 	struct file_call part = *call;
 	size_t done = 0;
 	long result;
+	bool cut;
 
 	for (;;) {
-		result = read_attempt(&part);
+		result = read_attempt(&part, &cut);
 		if (result <= 0)
 			break;
 		done += (size_t)result;
-		if (done >= size)
+		if (done >= size || !cut)
 			break;
 		part.count = green__iov_window(call->vector, call->count, done, window, WINDOW);
 		part.vector = window;

@@ -97,6 +97,24 @@ static void *read_holes(void *argument)
 	return NULL;
 }
 
+/* What the kernel makes up while it is read comes in pieces, and a read is one piece. */
+static void *read_pieces(void *argument)
+{
+	static char buffer[100000];
+	int fd = open("/proc/kallsyms", O_RDONLY);
+
+	must(fd >= 0, "/proc/kallsyms");
+	for (int i = 0; i < 2; i++)
+		say("piece: %zd", read(fd, buffer, sizeof(buffer)));
+	close(fd);
+	return argument;
+}
+
+static void pieces(void)
+{
+	join(spawn(read_pieces, NULL));
+}
+
 static void cold(void)
 {
 	int fd = cold_file(PAGES * PAGE, 0);
@@ -443,6 +461,7 @@ int main(int argc, char **argv)
 {
 	static const struct plain_case cases[] = {
 		{ "cold", cold, 2 },
+		{ "pieces", pieces, 1 },
 		{ "written", written, 2 },
 		{ "much", much, 2 },
 		{ "far", far, 1 },
