@@ -78,7 +78,8 @@ static ssize_t plain_send(int fd, const void *buffer, size_t size, int flags)
 	return CANCELLABLE(SYS_sendto, fd, buffer, size, flags);
 }
 
-static ssize_t plain_sendto(int fd, const void *buffer, size_t size, int flags, __CONST_SOCKADDR_ARG to, socklen_t length)
+static ssize_t plain_sendto(int fd, const void *buffer, size_t size, int flags, __CONST_SOCKADDR_ARG to,
+			    socklen_t length)
 {
 	return CANCELLABLE(SYS_sendto, fd, buffer, size, flags, to.__sockaddr__, length);
 }
@@ -170,7 +171,7 @@ static int close_quietly(int fd)
 	return QUIETLY(close(fd));
 }
 
-/* libc's locks also guard memory, which the hub and unfinished changes need: those wait in the kernel, and not for long. */
+/* libc's locks guard memory, too, which the hub and unfinished changes need: those wait in the kernel for a moment. */
 static bool may_park(void)
 {
 	return shim_hub() && thread_self()->greenlet == green__current && !green__current->flow->critical;
@@ -231,7 +232,8 @@ struct detour {
 	unsigned char *code;
 };
 
-#define PUBLIC(name) { #name, NULL, (const void *)(name), (void **)(void *)&green__real_table.name, (const void *)(plain_##name), NULL }
+#define PUBLIC(name) \
+	{ #name, NULL, (const void *)(name), (void **)(void *)&green__real_table.name, (const void *)(plain_##name), NULL }
 #define PRIVATE(name, ours) { #name, "GLIBC_PRIVATE", (const void *)(ours), NULL, NULL, NULL }
 
 static struct detour detours[] = {

@@ -15,18 +15,6 @@
 #include "hub/descriptor.h"
 #include "migrate.h"
 
-#define ELSEWHERE(type, name, parameters, arguments) \
-	WRAPPER type name parameters \
-	{ \
-		return MIGRATED(real(name) arguments); \
-	}
-
-#define ELSEWHERE_VOID(name, parameters, arguments) \
-	WRAPPER void name parameters \
-	{ \
-		MIGRATED((real(name) arguments, 0)); \
-	}
-
 /* --- user accounting: files that every program locks --- */
 
 ELSEWHERE_VOID(setutent, (void), ())

@@ -16,18 +16,6 @@
 
 #include "migrate.h"
 
-#define LOOKUP(type, name, parameters, arguments) \
-	WRAPPER type name parameters \
-	{ \
-		return MIGRATED(real(name) arguments); \
-	}
-
-#define WALK(name, parameters, arguments) \
-	WRAPPER void name parameters \
-	{ \
-		MIGRATED((real(name) arguments, 0)); \
-	}
-
 /* Addresses need no server. */
 static bool needs_no_server(const char *node, const struct addrinfo *hints)
 {
@@ -55,35 +43,43 @@ WRAPPER int getnameinfo(const struct sockaddr *address, socklen_t length, char *
 
 /* --- hosts --- */
 
-LOOKUP(struct hostent *, gethostbyname, (const char *name), (name))
-LOOKUP(struct hostent *, gethostbyname2, (const char *name, int family), (name, family))
-LOOKUP(struct hostent *, gethostbyaddr, (const void *address, socklen_t length, int family), (address, length, family))
-LOOKUP(int, gethostbyname_r,
-       (const char *name, struct hostent *entry, char *buffer, size_t size, struct hostent **found, int *error),
-       (name, entry, buffer, size, found, error))
-LOOKUP(int, gethostbyname2_r,
-       (const char *name, int family, struct hostent *entry, char *buffer, size_t size, struct hostent **found, int *error),
-       (name, family, entry, buffer, size, found, error))
-LOOKUP(int, gethostbyaddr_r,
-       (const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t size,
+ELSEWHERE(struct hostent *, gethostbyname, (const char *name), (name))
+ELSEWHERE(struct hostent *, gethostbyname2, (const char *name, int family), (name, family))
+ELSEWHERE(struct hostent *, gethostbyaddr, (const void *address, socklen_t length, int family),
+	  (address, length, family))
+ELSEWHERE(int, gethostbyname_r,
+	  (const char *name, struct hostent *entry, char *buffer, size_t size, struct hostent **found, int *error),
+	  (name, entry, buffer, size, found, error))
+ELSEWHERE(int, gethostbyname2_r,
+	  (const char *name, int family, struct hostent *entry, char *buffer, size_t size, struct hostent **found, int *error),
+	  (name, family, entry, buffer, size, found, error))
+ELSEWHERE(int, gethostbyaddr_r,
+	  (const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t size,
 	struct hostent **found, int *error),
-       (address, length, family, entry, buffer, size, found, error))
-LOOKUP(int, gai_suspend, (const struct gaicb *const list[], int count, const struct timespec *timeout), (list, count, timeout))
-LOOKUP(int, res_query, (const char *name, int class, int type, unsigned char *answer, int size), (name, class, type, answer, size))
-LOOKUP(int, res_search, (const char *name, int class, int type, unsigned char *answer, int size), (name, class, type, answer, size))
-LOOKUP(int, res_nquery, (struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int size),
-       (state, name, class, type, answer, size))
-LOOKUP(int, res_nsearch, (struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int size),
-       (state, name, class, type, answer, size))
-LOOKUP(int, res_querydomain, (const char *name, const char *domain, int class, int type, unsigned char *answer, int size),
-       (name, domain, class, type, answer, size))
-LOOKUP(int, res_nquerydomain,
-       (struct __res_state *state, const char *name, const char *domain, int class, int type, unsigned char *answer, int size),
-       (state, name, domain, class, type, answer, size))
-LOOKUP(int, res_send, (const unsigned char *question, int length, unsigned char *answer, int size),
-       (question, length, answer, size))
-LOOKUP(int, res_nsend, (struct __res_state *state, const unsigned char *question, int length, unsigned char *answer, int size),
-       (state, question, length, answer, size))
+	  (address, length, family, entry, buffer, size, found, error))
+ELSEWHERE(int, gai_suspend, (const struct gaicb *const list[], int count, const struct timespec *timeout),
+	  (list, count, timeout))
+ELSEWHERE(int, res_query, (const char *name, int class, int type, unsigned char *answer, int size),
+	  (name, class, type, answer, size))
+ELSEWHERE(int, res_search, (const char *name, int class, int type, unsigned char *answer, int size),
+	  (name, class, type, answer, size))
+ELSEWHERE(int, res_nquery,
+	  (struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int size),
+	  (state, name, class, type, answer, size))
+ELSEWHERE(int, res_nsearch,
+	  (struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int size),
+	  (state, name, class, type, answer, size))
+ELSEWHERE(int, res_querydomain,
+	  (const char *name, const char *domain, int class, int type, unsigned char *answer, int size),
+	  (name, domain, class, type, answer, size))
+ELSEWHERE(int, res_nquerydomain,
+	  (struct __res_state *state, const char *name, const char *domain, int class, int type, unsigned char *answer, int size),
+	  (state, name, domain, class, type, answer, size))
+ELSEWHERE(int, res_send, (const unsigned char *question, int length, unsigned char *answer, int size),
+	  (question, length, answer, size))
+ELSEWHERE(int, res_nsend,
+	  (struct __res_state *state, const unsigned char *question, int length, unsigned char *answer, int size),
+	  (state, question, length, answer, size))
 /* What <resolv.h> made of these names before 2.34. */
 ALIAS(__res_query, res_query);
 ALIAS(__res_search, res_search);
@@ -94,77 +90,82 @@ ALIAS(__res_nquerydomain, res_nquerydomain);
 ALIAS(__res_send, res_send);
 ALIAS(__res_nsend, res_nsend);
 
-LOOKUP(struct hostent *, gethostent, (void), ())
-LOOKUP(int, gethostent_r, (struct hostent *entry, char *buffer, size_t size, struct hostent **found, int *error),
-       (entry, buffer, size, found, error))
-WALK(sethostent, (int open), (open))
-WALK(endhostent, (void), ())
-LOOKUP(struct netent *, getnetent, (void), ())
-LOOKUP(int, getnetent_r, (struct netent *entry, char *buffer, size_t size, struct netent **found, int *error),
-       (entry, buffer, size, found, error))
-WALK(setnetent, (int open), (open))
-WALK(endnetent, (void), ())
-LOOKUP(struct netent *, getnetbyname, (const char *name), (name))
-LOOKUP(struct netent *, getnetbyaddr, (uint32_t address, int family), (address, family))
-LOOKUP(int, getnetbyname_r,
-       (const char *name, struct netent *entry, char *buffer, size_t size, struct netent **found, int *error),
-       (name, entry, buffer, size, found, error))
-LOOKUP(int, getnetbyaddr_r,
-       (uint32_t address, int family, struct netent *entry, char *buffer, size_t size, struct netent **found, int *error),
-       (address, family, entry, buffer, size, found, error))
-LOOKUP(long, gethostid, (void), ())
+ELSEWHERE(struct hostent *, gethostent, (void), ())
+ELSEWHERE(int, gethostent_r, (struct hostent *entry, char *buffer, size_t size, struct hostent **found, int *error),
+	  (entry, buffer, size, found, error))
+ELSEWHERE_VOID(sethostent, (int open), (open))
+ELSEWHERE_VOID(endhostent, (void), ())
+ELSEWHERE(struct netent *, getnetent, (void), ())
+ELSEWHERE(int, getnetent_r, (struct netent *entry, char *buffer, size_t size, struct netent **found, int *error),
+	  (entry, buffer, size, found, error))
+ELSEWHERE_VOID(setnetent, (int open), (open))
+ELSEWHERE_VOID(endnetent, (void), ())
+ELSEWHERE(struct netent *, getnetbyname, (const char *name), (name))
+ELSEWHERE(struct netent *, getnetbyaddr, (uint32_t address, int family), (address, family))
+ELSEWHERE(int, getnetbyname_r,
+	  (const char *name, struct netent *entry, char *buffer, size_t size, struct netent **found, int *error),
+	  (name, entry, buffer, size, found, error))
+ELSEWHERE(int, getnetbyaddr_r,
+	  (uint32_t address, int family, struct netent *entry, char *buffer, size_t size, struct netent **found, int *error),
+	  (address, family, entry, buffer, size, found, error))
+ELSEWHERE(long, gethostid, (void), ())
 
 /* --- users and groups --- */
 
-LOOKUP(struct passwd *, getpwnam, (const char *name), (name))
-LOOKUP(struct passwd *, getpwuid, (uid_t id), (id))
-LOOKUP(int, getpwnam_r, (const char *name, struct passwd *entry, char *buffer, size_t size, struct passwd **found),
-       (name, entry, buffer, size, found))
-LOOKUP(int, getpwuid_r, (uid_t id, struct passwd *entry, char *buffer, size_t size, struct passwd **found),
-       (id, entry, buffer, size, found))
-LOOKUP(struct group *, getgrnam, (const char *name), (name))
-LOOKUP(struct group *, getgrgid, (gid_t id), (id))
-LOOKUP(int, getgrnam_r, (const char *name, struct group *entry, char *buffer, size_t size, struct group **found),
-       (name, entry, buffer, size, found))
-LOOKUP(int, getgrgid_r, (gid_t id, struct group *entry, char *buffer, size_t size, struct group **found),
-       (id, entry, buffer, size, found))
-LOOKUP(int, getgrouplist, (const char *user, gid_t group, gid_t *groups, int *count), (user, group, groups, count))
-LOOKUP(struct spwd *, getspnam, (const char *name), (name))
-LOOKUP(int, getspnam_r, (const char *name, struct spwd *entry, char *buffer, size_t size, struct spwd **found),
-       (name, entry, buffer, size, found))
-LOOKUP(int, innetgr, (const char *group, const char *host, const char *user, const char *domain), (group, host, user, domain))
+ELSEWHERE(struct passwd *, getpwnam, (const char *name), (name))
+ELSEWHERE(struct passwd *, getpwuid, (uid_t id), (id))
+ELSEWHERE(int, getpwnam_r, (const char *name, struct passwd *entry, char *buffer, size_t size, struct passwd **found),
+	  (name, entry, buffer, size, found))
+ELSEWHERE(int, getpwuid_r, (uid_t id, struct passwd *entry, char *buffer, size_t size, struct passwd **found),
+	  (id, entry, buffer, size, found))
+ELSEWHERE(struct group *, getgrnam, (const char *name), (name))
+ELSEWHERE(struct group *, getgrgid, (gid_t id), (id))
+ELSEWHERE(int, getgrnam_r, (const char *name, struct group *entry, char *buffer, size_t size, struct group **found),
+	  (name, entry, buffer, size, found))
+ELSEWHERE(int, getgrgid_r, (gid_t id, struct group *entry, char *buffer, size_t size, struct group **found),
+	  (id, entry, buffer, size, found))
+ELSEWHERE(int, getgrouplist, (const char *user, gid_t group, gid_t *groups, int *count), (user, group, groups, count))
+ELSEWHERE(struct spwd *, getspnam, (const char *name), (name))
+ELSEWHERE(int, getspnam_r, (const char *name, struct spwd *entry, char *buffer, size_t size, struct spwd **found),
+	  (name, entry, buffer, size, found))
+ELSEWHERE(int, innetgr, (const char *group, const char *host, const char *user, const char *domain),
+	  (group, host, user, domain))
 
 /* One after the other: the place is libc's, behind a lock that is held while a server is asked. */
-LOOKUP(struct passwd *, getpwent, (void), ())
-LOOKUP(int, getpwent_r, (struct passwd *entry, char *buffer, size_t size, struct passwd **found), (entry, buffer, size, found))
-LOOKUP(struct group *, getgrent, (void), ())
-LOOKUP(int, getgrent_r, (struct group *entry, char *buffer, size_t size, struct group **found), (entry, buffer, size, found))
-LOOKUP(struct spwd *, getspent, (void), ())
-LOOKUP(int, getspent_r, (struct spwd *entry, char *buffer, size_t size, struct spwd **found), (entry, buffer, size, found))
-WALK(setpwent, (void), ())
-WALK(endpwent, (void), ())
-WALK(setgrent, (void), ())
-WALK(endgrent, (void), ())
-WALK(setspent, (void), ())
-WALK(endspent, (void), ())
-LOOKUP(int, setnetgrent, (const char *group), (group))
-LOOKUP(int, getnetgrent, (char **host, char **user, char **domain), (host, user, domain))
-LOOKUP(int, getnetgrent_r, (char **host, char **user, char **domain, char *buffer, size_t size),
-       (host, user, domain, buffer, size))
-WALK(endnetgrent, (void), ())
+ELSEWHERE(struct passwd *, getpwent, (void), ())
+ELSEWHERE(int, getpwent_r, (struct passwd *entry, char *buffer, size_t size, struct passwd **found),
+	  (entry, buffer, size, found))
+ELSEWHERE(struct group *, getgrent, (void), ())
+ELSEWHERE(int, getgrent_r, (struct group *entry, char *buffer, size_t size, struct group **found),
+	  (entry, buffer, size, found))
+ELSEWHERE(struct spwd *, getspent, (void), ())
+ELSEWHERE(int, getspent_r, (struct spwd *entry, char *buffer, size_t size, struct spwd **found),
+	  (entry, buffer, size, found))
+ELSEWHERE_VOID(setpwent, (void), ())
+ELSEWHERE_VOID(endpwent, (void), ())
+ELSEWHERE_VOID(setgrent, (void), ())
+ELSEWHERE_VOID(endgrent, (void), ())
+ELSEWHERE_VOID(setspent, (void), ())
+ELSEWHERE_VOID(endspent, (void), ())
+ELSEWHERE(int, setnetgrent, (const char *group), (group))
+ELSEWHERE(int, getnetgrent, (char **host, char **user, char **domain), (host, user, domain))
+ELSEWHERE(int, getnetgrent_r, (char **host, char **user, char **domain, char *buffer, size_t size),
+	  (host, user, domain, buffer, size))
+ELSEWHERE_VOID(endnetgrent, (void), ())
 
-LOOKUP(struct sgrp *, getsgnam, (const char *name), (name))
-LOOKUP(int, getsgnam_r, (const char *name, struct sgrp *entry, char *buffer, size_t size, struct sgrp **found),
-       (name, entry, buffer, size, found))
-LOOKUP(struct sgrp *, getsgent, (void), ())
-LOOKUP(int, getsgent_r, (struct sgrp *entry, char *buffer, size_t size, struct sgrp **found), (entry, buffer, size, found))
-WALK(setsgent, (void), ())
-WALK(endsgent, (void), ())
-LOOKUP(int, getpw, (uid_t id, char *line), (id, line))
+ELSEWHERE(struct sgrp *, getsgnam, (const char *name), (name))
+ELSEWHERE(int, getsgnam_r, (const char *name, struct sgrp *entry, char *buffer, size_t size, struct sgrp **found),
+	  (name, entry, buffer, size, found))
+ELSEWHERE(struct sgrp *, getsgent, (void), ())
+ELSEWHERE(int, getsgent_r, (struct sgrp *entry, char *buffer, size_t size, struct sgrp **found),
+	  (entry, buffer, size, found))
+ELSEWHERE_VOID(setsgent, (void), ())
+ELSEWHERE_VOID(endsgent, (void), ())
+ELSEWHERE(int, getpw, (uid_t id, char *line), (id, line))
 
 /* Who is logged in: a file that is locked for a moment, and a user to look up. */
-LOOKUP(char *, getlogin, (void), ())
-LOOKUP(int, getlogin_r, (char *name, size_t size), (name, size))
+ELSEWHERE(char *, getlogin, (void), ())
+ELSEWHERE(int, getlogin_r, (char *name, size_t size), (name, size))
 
 extern void __chk_fail(void) __attribute__((noreturn));
 
@@ -177,52 +178,56 @@ WRAPPER int __getlogin_r_chk(char *name, size_t size, size_t room)
 
 /* --- services and protocols --- */
 
-LOOKUP(struct servent *, getservbyname, (const char *name, const char *protocol), (name, protocol))
-LOOKUP(struct servent *, getservbyport, (int port, const char *protocol), (port, protocol))
-LOOKUP(struct protoent *, getprotobyname, (const char *name), (name))
-LOOKUP(struct protoent *, getprotobynumber, (int number), (number))
-LOOKUP(int, getservbyname_r,
-       (const char *name, const char *protocol, struct servent *entry, char *buffer, size_t size, struct servent **found),
-       (name, protocol, entry, buffer, size, found))
-LOOKUP(int, getservbyport_r,
-       (int port, const char *protocol, struct servent *entry, char *buffer, size_t size, struct servent **found),
-       (port, protocol, entry, buffer, size, found))
-LOOKUP(int, getprotobyname_r,
-       (const char *name, struct protoent *entry, char *buffer, size_t size, struct protoent **found),
-       (name, entry, buffer, size, found))
-LOOKUP(int, getprotobynumber_r,
-       (int number, struct protoent *entry, char *buffer, size_t size, struct protoent **found),
-       (number, entry, buffer, size, found))
-LOOKUP(struct servent *, getservent, (void), ())
-LOOKUP(int, getservent_r, (struct servent *entry, char *buffer, size_t size, struct servent **found), (entry, buffer, size, found))
-LOOKUP(struct protoent *, getprotoent, (void), ())
-LOOKUP(int, getprotoent_r, (struct protoent *entry, char *buffer, size_t size, struct protoent **found),
-       (entry, buffer, size, found))
-WALK(setservent, (int open), (open))
-WALK(endservent, (void), ())
-WALK(setprotoent, (int open), (open))
-WALK(endprotoent, (void), ())
+ELSEWHERE(struct servent *, getservbyname, (const char *name, const char *protocol), (name, protocol))
+ELSEWHERE(struct servent *, getservbyport, (int port, const char *protocol), (port, protocol))
+ELSEWHERE(struct protoent *, getprotobyname, (const char *name), (name))
+ELSEWHERE(struct protoent *, getprotobynumber, (int number), (number))
+ELSEWHERE(int, getservbyname_r,
+	  (const char *name, const char *protocol, struct servent *entry, char *buffer, size_t size, struct servent **found),
+	  (name, protocol, entry, buffer, size, found))
+ELSEWHERE(int, getservbyport_r,
+	  (int port, const char *protocol, struct servent *entry, char *buffer, size_t size, struct servent **found),
+	  (port, protocol, entry, buffer, size, found))
+ELSEWHERE(int, getprotobyname_r,
+	  (const char *name, struct protoent *entry, char *buffer, size_t size, struct protoent **found),
+	  (name, entry, buffer, size, found))
+ELSEWHERE(int, getprotobynumber_r,
+	  (int number, struct protoent *entry, char *buffer, size_t size, struct protoent **found),
+	  (number, entry, buffer, size, found))
+ELSEWHERE(struct servent *, getservent, (void), ())
+ELSEWHERE(int, getservent_r, (struct servent *entry, char *buffer, size_t size, struct servent **found),
+	  (entry, buffer, size, found))
+ELSEWHERE(struct protoent *, getprotoent, (void), ())
+ELSEWHERE(int, getprotoent_r, (struct protoent *entry, char *buffer, size_t size, struct protoent **found),
+	  (entry, buffer, size, found))
+ELSEWHERE_VOID(setservent, (int open), (open))
+ELSEWHERE_VOID(endservent, (void), ())
+ELSEWHERE_VOID(setprotoent, (int open), (open))
+ELSEWHERE_VOID(endprotoent, (void), ())
 
-LOOKUP(struct rpcent *, getrpcbyname, (const char *name), (name))
-LOOKUP(struct rpcent *, getrpcbynumber, (int number), (number))
-LOOKUP(int, getrpcbyname_r, (const char *name, struct rpcent *entry, char *buffer, size_t size, struct rpcent **found),
-       (name, entry, buffer, size, found))
-LOOKUP(int, getrpcbynumber_r, (int number, struct rpcent *entry, char *buffer, size_t size, struct rpcent **found),
-       (number, entry, buffer, size, found))
-LOOKUP(struct rpcent *, getrpcent, (void), ())
-LOOKUP(int, getrpcent_r, (struct rpcent *entry, char *buffer, size_t size, struct rpcent **found), (entry, buffer, size, found))
-WALK(setrpcent, (int open), (open))
-WALK(endrpcent, (void), ())
+ELSEWHERE(struct rpcent *, getrpcbyname, (const char *name), (name))
+ELSEWHERE(struct rpcent *, getrpcbynumber, (int number), (number))
+ELSEWHERE(int, getrpcbyname_r,
+	  (const char *name, struct rpcent *entry, char *buffer, size_t size, struct rpcent **found),
+	  (name, entry, buffer, size, found))
+ELSEWHERE(int, getrpcbynumber_r, (int number, struct rpcent *entry, char *buffer, size_t size, struct rpcent **found),
+	  (number, entry, buffer, size, found))
+ELSEWHERE(struct rpcent *, getrpcent, (void), ())
+ELSEWHERE(int, getrpcent_r, (struct rpcent *entry, char *buffer, size_t size, struct rpcent **found),
+	  (entry, buffer, size, found))
+ELSEWHERE_VOID(setrpcent, (int open), (open))
+ELSEWHERE_VOID(endrpcent, (void), ())
 
 /* --- mail aliases and network cards --- */
 
-LOOKUP(struct aliasent *, getaliasbyname, (const char *name), (name))
-LOOKUP(int, getaliasbyname_r, (const char *name, struct aliasent *entry, char *buffer, size_t size, struct aliasent **found),
-       (name, entry, buffer, size, found))
-LOOKUP(struct aliasent *, getaliasent, (void), ())
-LOOKUP(int, getaliasent_r, (struct aliasent *entry, char *buffer, size_t size, struct aliasent **found),
-       (entry, buffer, size, found))
-WALK(setaliasent, (void), ())
-WALK(endaliasent, (void), ())
-LOOKUP(int, ether_hostton, (const char *name, struct ether_addr *address), (name, address))
-LOOKUP(int, ether_ntohost, (char *name, const struct ether_addr *address), (name, address))
+ELSEWHERE(struct aliasent *, getaliasbyname, (const char *name), (name))
+ELSEWHERE(int, getaliasbyname_r,
+	  (const char *name, struct aliasent *entry, char *buffer, size_t size, struct aliasent **found),
+	  (name, entry, buffer, size, found))
+ELSEWHERE(struct aliasent *, getaliasent, (void), ())
+ELSEWHERE(int, getaliasent_r, (struct aliasent *entry, char *buffer, size_t size, struct aliasent **found),
+	  (entry, buffer, size, found))
+ELSEWHERE_VOID(setaliasent, (void), ())
+ELSEWHERE_VOID(endaliasent, (void), ())
+ELSEWHERE(int, ether_hostton, (const char *name, struct ether_addr *address), (name, address))
+ELSEWHERE(int, ether_ntohost, (char *name, const struct ether_addr *address), (name, address))

@@ -98,4 +98,17 @@ static inline long migrate_result(long result)
 		migrate_enter(&migration) ? call : otherwise; \
 	})
 
+/* Wrappers of calls that libc makes alone, on a helper if there is one. */
+#define ELSEWHERE(type, name, parameters, arguments) \
+	WRAPPER type name parameters \
+	{ \
+		return MIGRATED(real(name) arguments); \
+	}
+
+#define ELSEWHERE_VOID(name, parameters, arguments) \
+	WRAPPER void name parameters \
+	{ \
+		MIGRATED((real(name) arguments, 0)); \
+	}
+
 #endif
