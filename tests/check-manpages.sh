@@ -21,19 +21,27 @@ public_calls() {
 	sed -n '/^GREEN_1\.0 {/,/local:/p' ../lib/libgreen.map | grep -o 'green_[a-z0-9_]*'
 }
 
-# Where a page's text is: in itself, or in the page that it shares.
-text_of() {
-	target=$(sed -n '1s|^\.so man3/||p' "$1")
-	echo "${target:-$1}"
+# The calls that PAGE is about: those in its section NAME.
+names_of() {
+	sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \(green_[a-z0-9_]*\)\( ,\)\{0,1\}$/\1/p' "$1"
+}
+
+# The page about CALL: one of its own, or that of a family.
+page_of() {
+	if [ -f "$1.3" ]; then
+		echo "$1.3"
+	else
+		grep -lE "^\.Nm $1( ,)?\$" green_*.3 | head -n 1
+	fi
 }
 
 check_call() {
-	page=$1.3
-	if [ ! -f "$page" ]; then
+	page=$(page_of "$1")
+	if [ -z "$page" ]; then
 		wrong "$1 has no manual page"
-	elif ! grep -q "^\.Nm $1\( ,\)\{0,1\}\$" "$(text_of "$page")"; then
+	elif ! names_of "$page" | grep -qx "$1"; then
 		wrong "$page: its text does not name $1"
-	elif ! grep -q "^\.F[no] $1\( \|\$\)" "$(text_of "$page")"; then
+	elif ! grep -q "^\.F[no] $1\( \|\$\)" "$page"; then
 		wrong "$page: its synopsis does not have $1"
 	else
 		ok
@@ -43,19 +51,18 @@ check_call() {
 check_page() {
 	if ! grep -q "[[:space:]]$1\([[:space:]]\|\$\)" Makefile.am; then
 		wrong "$1 is not in man/Makefile.am"
-	elif [ "${1%.3}" != "$1" ] && ! public_calls | grep -qx "${1%.3}"; then
-		wrong "$1 is about no public call"
-	elif [ -n "$(text_of "$1")" ] && [ ! -f "$(text_of "$1")" ]; then
-		wrong "$1 points to a page that is not there"
-	else
-		ok
+		return
 	fi
+	for call in $(names_of "$1"); do
+		public_calls | grep -qx "$call" || wrong "$1 is about $call, which is no public call"
+	done
+	ok
 }
 
 # Those of our own pages that PAGE refers to and that are not there.
 lost_references() {
 	sed -n 's/^\.Xr \(\(lib\)\{0,1\}green[a-z0-9_-]*\) \([137]\).*/\1.\3/p' "$1" | sort -u | while read -r page; do
-		[ -f "$page" ] || printf '%s ' "$page"
+		[ -f "$page" ] || [ -n "$(page_of "${page%.3}")" ] || printf '%s ' "$page"
 	done
 }
 
@@ -70,7 +77,6 @@ check_references() {
 
 check_format() {
 	command -v groff >/dev/null || { skipped=$((skipped + 1)); return; }
-	[ "$(text_of "$1")" = "$1" ] || return
 	warnings=$(groff -ww -mandoc -Tutf8 -z "$1" 2>&1)
 	if [ -n "$warnings" ]; then
 		wrong "$warnings"
