@@ -41,7 +41,7 @@ void parking_enter(struct parked *parked, const void *address, enum wait_mode mo
 	struct bucket *bucket = bucket_of(address);
 
 	critical_enter(green__current->flow);
-	green__waiter_init(&parked->waiter, mode);
+	green__waiter_init(&parked->waiter, mode, "lock", address);
 	parked->address = address;
 	parked->bits = PARKING_ALL;
 	parked->lost = 0;

@@ -95,7 +95,7 @@ static void *wait_for_event(void *unused)
 
 static void *wait_for_remote(void *unused)
 {
-	green__waiter_init(&remote_waiter, WAIT_PLAIN);
+	green__waiter_init(&remote_waiter, WAIT_PLAIN, "test", NULL);
 	green__current->flow->hub->external++;
 	ck_assert_int_eq(green__park(&remote_waiter, CLOCK_NEVER), 0);
 	green__current->flow->hub->external--;

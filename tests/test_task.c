@@ -39,7 +39,7 @@ static void *park_for_ever(void *unused)
 {
 	struct waiter waiter;
 
-	green__waiter_init(&waiter, WAIT_PLAIN);
+	green__waiter_init(&waiter, WAIT_PLAIN, "test", NULL);
 	green__park(&waiter, CLOCK_NEVER);
 	return unused;
 }

@@ -31,7 +31,7 @@ START_TEST(a_wake_before_the_park_ends_it_at_once)
 {
 	uint64_t parks = green__hub()->flow->stats->parks;
 
-	green__waiter_init(&waiter, WAIT_PLAIN);
+	green__waiter_init(&waiter, WAIT_PLAIN, "test", NULL);
 	ck_assert(green__wake(&waiter, -EIO));
 	ck_assert_int_eq(green__park(&waiter, CLOCK_NEVER), -EIO);
 	ck_assert_uint_eq(green__hub()->flow->stats->parks, parks);
@@ -48,7 +48,7 @@ START_TEST(park_returns_what_the_wake_carries)
 	struct greenlet *task;
 
 	for (int result = 0; result > -100; result -= 33) {
-		green__waiter_init(&waiter, WAIT_PLAIN);
+		green__waiter_init(&waiter, WAIT_PLAIN, "test", NULL);
 		task = green_spawn(wake_it, (void *)(intptr_t)result);
 		ck_assert_int_eq(green__park(&waiter, CLOCK_NEVER), result);
 		ck_assert_ptr_nonnull(join(task));
@@ -60,7 +60,7 @@ START_TEST(time_ends_a_wait)
 {
 	int64_t start = clock_now();
 
-	green__waiter_init(&waiter, WAIT_PLAIN);
+	green__waiter_init(&waiter, WAIT_PLAIN, "test", NULL);
 	ck_assert_int_eq(green__park(&waiter, in_ms(20)), -ETIMEDOUT);
 	assert_took(start, 20);
 	ck_assert(!green__wake(&waiter, 0));
@@ -71,18 +71,18 @@ START_TEST(a_deadline_that_has_passed_lets_others_run_and_times_out)
 {
 	struct greenlet *task = green_spawn(wake_it, (void *)-EIO);
 
-	green__waiter_init(&waiter, WAIT_PLAIN);
+	green__waiter_init(&waiter, WAIT_PLAIN, "test", NULL);
 	/* The other one runs in the pass before the timers. */
 	ck_assert_int_eq(green__park(&waiter, 1), -EIO);
 	join(task);
-	green__waiter_init(&waiter, WAIT_PLAIN);
+	green__waiter_init(&waiter, WAIT_PLAIN, "test", NULL);
 	ck_assert_int_eq(green__park(&waiter, 1), -ETIMEDOUT);
 }
 END_TEST
 
 START_TEST(the_first_wake_decides)
 {
-	green__waiter_init(&waiter, WAIT_PLAIN);
+	green__waiter_init(&waiter, WAIT_PLAIN, "test", NULL);
 	ck_assert(green__wake(&waiter, -EIO));
 	ck_assert(!green__wake(&waiter, 0));
 	ck_assert_int_eq(green__park(&waiter, CLOCK_NEVER), -EIO);
@@ -93,7 +93,7 @@ START_TEST(a_wake_stops_the_timer)
 {
 	struct greenlet *task = green_spawn(wake_it, NULL);
 
-	green__waiter_init(&waiter, WAIT_PLAIN);
+	green__waiter_init(&waiter, WAIT_PLAIN, "test", NULL);
 	ck_assert_int_eq(green__park(&waiter, in_ms(30)), 0);
 	ck_assert_int_eq(timerq_next(&green__hub()->timers), CLOCK_NEVER);
 	join(task);
@@ -109,7 +109,7 @@ START_TEST(time_counts_from_the_beginning_not_from_the_last_look)
 	do {
 		struct greenlet *task = green_spawn(wake_it, NULL);
 
-		green__waiter_init(&waiter, WAIT_PLAIN);
+		green__waiter_init(&waiter, WAIT_PLAIN, "test", NULL);
 		result = green__park(&waiter, deadline);
 		join(task);
 		green_sleep(7);
@@ -129,7 +129,7 @@ START_TEST(an_interrupt_ends_an_interruptible_wait)
 {
 	struct greenlet *task = green_spawn(interrupt_main, green_current());
 
-	green__waiter_init(&waiter, WAIT_INTERRUPTIBLE);
+	green__waiter_init(&waiter, WAIT_INTERRUPTIBLE, "test", NULL);
 	ck_assert_int_eq(green__park(&waiter, in_ms(1000)), -EINTR);
 	ck_assert(!green_current()->interrupted);
 	join(task);
@@ -140,9 +140,9 @@ START_TEST(an_interrupt_leaves_a_plain_wait_alone_and_ends_the_next_interruptibl
 {
 	struct greenlet *task = green_spawn(interrupt_main, green_current());
 
-	green__waiter_init(&waiter, WAIT_PLAIN);
+	green__waiter_init(&waiter, WAIT_PLAIN, "test", NULL);
 	ck_assert_int_eq(green__park(&waiter, in_ms(20)), -ETIMEDOUT);
-	green__waiter_init(&waiter, WAIT_INTERRUPTIBLE);
+	green__waiter_init(&waiter, WAIT_INTERRUPTIBLE, "test", NULL);
 	ck_assert_int_eq(green__park(&waiter, CLOCK_NEVER), -EINTR);
 	join(task);
 }
@@ -150,7 +150,7 @@ END_TEST
 
 START_TEST(a_wake_that_was_first_is_not_lost_to_an_interrupt)
 {
-	green__waiter_init(&waiter, WAIT_INTERRUPTIBLE);
+	green__waiter_init(&waiter, WAIT_INTERRUPTIBLE, "test", NULL);
 	ck_assert(green__wake(&waiter, 0));
 	green__interrupt(green_current());
 	ck_assert_int_eq(green__park(&waiter, CLOCK_NEVER), 0);
@@ -160,7 +160,7 @@ END_TEST
 
 START_TEST(main_that_nobody_can_wake_gets_edeadlk)
 {
-	green__waiter_init(&waiter, WAIT_PLAIN);
+	green__waiter_init(&waiter, WAIT_PLAIN, "test", NULL);
 	ck_assert_int_eq(green__park(&waiter, CLOCK_NEVER), -EDEADLK);
 	ck_assert(!green__wake(&waiter, 0));
 }
@@ -180,7 +180,7 @@ START_TEST(another_thread_wakes_a_sleeping_hub)
 	int64_t start = clock_now();
 	pthread_t thread;
 
-	green__waiter_init(&waiter, WAIT_PLAIN);
+	green__waiter_init(&waiter, WAIT_PLAIN, "test", NULL);
 	ck_assert_int_eq(pthread_create(&thread, NULL, wake_later, NULL), 0);
 	ck_assert_int_eq(park_external(&waiter, in_ms(10000)), -EIO);
 	assert_took(start, 20);
@@ -197,7 +197,7 @@ static void *wake_now(void *unused)
 
 START_TEST(another_thread_may_wake_before_the_park)
 {
-	green__waiter_init(&waiter, WAIT_PLAIN);
+	green__waiter_init(&waiter, WAIT_PLAIN, "test", NULL);
 	in_thread(wake_now, NULL);
 	ck_assert_int_eq(park_external(&waiter, CLOCK_NEVER), 0);
 }
@@ -230,7 +230,7 @@ static void *wait_many_times(void *arg)
 	for (int i = 0; i < WAITS_EACH; i++) {
 		struct waiter w;
 
-		green__waiter_init(&w, WAIT_PLAIN);
+		green__waiter_init(&w, WAIT_PLAIN, "test", NULL);
 		__atomic_store_n(&exchange->offered, &w, __ATOMIC_RELEASE);
 		ck_assert_int_eq(park_external(&w, CLOCK_NEVER), 0);
 		exchange->wakes++;
@@ -288,7 +288,7 @@ START_TEST(a_race_of_wakes_and_timeouts_has_one_winner_each)
 		struct waiter w;
 		int result;
 
-		green__waiter_init(&w, WAIT_PLAIN);
+		green__waiter_init(&w, WAIT_PLAIN, "test", NULL);
 		pthread_mutex_lock(&race_lock);
 		racing = &w;
 		pthread_mutex_unlock(&race_lock);

@@ -199,12 +199,13 @@ static int park_for_a_look(struct waiter *waiter, int64_t deadline)
 
 int green__fd_wait_many(struct hub *hub, struct fd_wait *waits, size_t count, int64_t deadline, enum wait_mode mode)
 {
+	struct fd_waits all = { waits, count };
 	struct waiter waiter;
 	int error = 0;
 	size_t linked;
 
 	critical_enter(hub->flow);
-	green__waiter_init(&waiter, mode);
+	green__waiter_init(&waiter, mode, green__wait_descriptors, &all);
 	for (linked = 0; linked < count && !error; linked++) {
 		struct fd_wait *wait = &waits[linked];
 		struct fd *entry = fd_make(hub->fds, wait->fd);

@@ -26,6 +26,12 @@ struct fd_wait {
 	bool takes;            /* will take what is there, so one of its kind is woken for each event */
 };
 
+/* What one greenlet waits for. */
+struct fd_waits {
+	const struct fd_wait *waits;
+	size_t count;
+};
+
 struct fd_table *green__fd_table_create(struct hub *hub);
 void green__fd_table_destroy(struct fd_table *table);
 

@@ -120,6 +120,7 @@ void green__hub_post(struct hub *hub, struct remote *remote)
 /* One pass.  Control comes back when PASS is empty or BUDGET is used up; then the clock decides. */
 static void run_pass(struct hub *hub, int64_t now)
 {
+	hub->now = now;
 	hub->slice_end = now + SLICE;
 	list_splice(&hub->pass, &hub->ready);
 	if (!list_empty(&hub->preempted))
@@ -127,7 +128,10 @@ static void run_pass(struct hub *hub, int64_t now)
 	while (!list_empty(&hub->pass)) {
 		hub->budget = BUDGET;
 		green__greenlet_switch(pick(hub->flow), NULL);
-		if (!list_empty(&hub->pass) && clock_now() >= hub->slice_end)
+		if (list_empty(&hub->pass))
+			return;
+		hub->now = clock_now();
+		if (hub->now >= hub->slice_end)
 			return;
 	}
 }
@@ -227,6 +231,7 @@ static struct hub *hub_create(struct flow *flow)
 		return NULL;
 	}
 	hub->flow = flow;
+	hub->now = clock_now();
 	list_init(&hub->ready);
 	list_init(&hub->pass);
 	list_init(&hub->preempted);

@@ -38,6 +38,7 @@ struct hub {
 	struct list pass;          /* struct greenlet.ready: who still runs in this one */
 	struct list preempted;     /* struct greenlet.ready: who was stopped while it computed; one of them runs last in each pass */
 	unsigned budget;           /* direct switches before the hub looks at the clock */
+	int64_t now;               /* what the clock said when the hub last looked: at the begin of a pass, and in a long one */
 	int64_t slice_end;         /* when this pass has to stop for a look at events */
 	int64_t polled;            /* when the loop was last polled */
 	struct timerq timers;

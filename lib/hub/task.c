@@ -48,7 +48,7 @@ int green__task_join(struct greenlet *task, int64_t deadline, enum wait_mode mod
 	if (task->state == GREENLET_DEAD)
 		return 0;
 	critical_enter(task->flow);
-	green__waiter_init(&joiner.waiter, mode);
+	green__waiter_init(&joiner.waiter, mode, green__wait_join, task);
 	list_append(&task->joiners, &joiner.link);
 	error = green__park(&joiner.waiter, deadline);
 	list_remove(&joiner.link);
@@ -71,7 +71,7 @@ int green__sleep(struct hub *hub, int64_t deadline, enum wait_mode mode)
 	int error;
 
 	(void)hub;
-	green__waiter_init(&waiter, mode);
+	green__waiter_init(&waiter, mode, green__wait_sleep, NULL);
 	error = green__park(&waiter, deadline);
 	return error == -ETIMEDOUT ? 0 : error;
 }

@@ -6,11 +6,16 @@
 #include "base/sys.h"
 #include "hub/waiter.h"
 
-void green__waiter_init(struct waiter *waiter, enum wait_mode mode)
+const char green__wait_sleep[] = "sleep";
+const char green__wait_join[] = "join";
+const char green__wait_descriptors[] = "descriptor";
+
+void green__waiter_init(struct waiter *waiter, enum wait_mode mode, const char *kind, const void *object)
 {
 	waiter->greenlet = green__current;
-	waiter->interruptible = mode == WAIT_INTERRUPTIBLE || mode == WAIT_BOTH;
-	waiter->raisable = mode == WAIT_RAISABLE || mode == WAIT_BOTH;
+	waiter->mode = mode;
+	waiter->kind = kind;
+	waiter->object = object;
 	waiter->timer.pending = false;
 	waiter->remote.run = NULL;
 	__atomic_store_n(&waiter->result, WAITER_WAITING, __ATOMIC_RELEASE);
@@ -75,12 +80,13 @@ int green__park(struct waiter *waiter, int64_t deadline)
 	struct hub *hub = self->flow->hub;
 
 	critical_enter(self->flow);
-	if (unlikely(self->error) && waiter->raisable && fails_next(self))
+	if (unlikely(self->error) && (waiter->mode & WAIT_RAISABLE) && fails_next(self))
 		raise_in(self, waiter);
-	if (waiter->interruptible && self->interrupted)
+	if ((waiter->mode & WAIT_INTERRUPTIBLE) && self->interrupted)
 		decide(waiter, -EINTR);
 	/* What another thread decided it also posts, so the wait must last until the hub has taken that in. */
 	if (waiter->result > 0 || waiter->result <= -WAITER_FROM_OUTSIDE) {
+		waiter->since = hub->now;
 		self->waiter = waiter;
 		if (deadline != CLOCK_NEVER)
 			timer_start(&hub->timers, &waiter->timer, deadline, time_is_over);
@@ -97,7 +103,7 @@ int green__park(struct waiter *waiter, int64_t deadline)
 
 void green__raised(struct greenlet *greenlet)
 {
-	if (greenlet->waiter && greenlet->waiter->raisable)
+	if (greenlet->waiter && (greenlet->waiter->mode & WAIT_RAISABLE))
 		raise_in(greenlet, greenlet->waiter);
 }
 
@@ -120,7 +126,7 @@ void green__raise_again(void)
 void green__interrupt(struct greenlet *greenlet)
 {
 	greenlet->interrupted = true;
-	if (greenlet->waiter && greenlet->waiter->interruptible)
+	if (greenlet->waiter && (greenlet->waiter->mode & WAIT_INTERRUPTIBLE))
 		green__wake(greenlet->waiter, -EINTR);
 }
 

@@ -13,23 +13,36 @@
 #define WAITER_FROM_OUTSIDE 65536 /* taken off a result that another thread decided, until the hub has taken it in */
 
 enum wait_mode {
-	WAIT_PLAIN,         /* only what the wait is for, and time, end it */
-	WAIT_INTERRUPTIBLE, /* green__interrupt ends it too, with -EINTR */
-	WAIT_RAISABLE,      /* an error that is pending ends it, as one that comes meanwhile, with its errno */
-	WAIT_BOTH,          /* either does */
+	WAIT_PLAIN = 0,         /* only what the wait is for, and time, end it */
+	WAIT_INTERRUPTIBLE = 1, /* green__interrupt ends it too, with -EINTR */
+	WAIT_RAISABLE = 2,      /* an error that is pending ends it, as one that comes meanwhile, with its errno */
+	WAIT_BOTH = 3,          /* either does */
 };
+
+/* Kinds of waits whose object inspect looks into; it knows them by their addresses, and shows any other as its text. */
+extern const char green__wait_sleep[];       /* nothing; the waiter's timer tells until when */
+extern const char green__wait_join[];        /* the task, a struct greenlet */
+extern const char green__wait_descriptors[]; /* a struct fd_waits */
 
 /* One wait of one greenlet; lives on its stack.  The first of wake, timeout and interrupt decides. */
 struct waiter {
 	struct greenlet *greenlet;
-	int result;        /* atomic: WAITER_WAITING until decided, then 0 or -errno */
-	bool interruptible, raisable;
+	int result;          /* atomic: WAITER_WAITING until decided, then 0 or -errno */
+	enum wait_mode mode;
+	const char *kind;    /* for reports: what it waits for, as "event"; a constant text */
+	const void *object;  /* for reports: the event itself; NULL if there is none */
+	int64_t since;       /* for reports: when it parked, as precise as the hub's clock */
 	struct timer timer;
 	struct remote remote;
 };
 
-/* waiter_init - WAITER waits for the current greenlet; from now on it may be woken */
-void green__waiter_init(struct waiter *waiter, enum wait_mode mode);
+/*
+ * waiter_init - WAITER waits for the current greenlet; from now on it may be woken
+ *
+ * KIND and OBJECT are for those who look at the wait: what it is for, in a word that
+ * stays ("event", "queue, for room"), and the address of that, which nobody follows.
+ */
+void green__waiter_init(struct waiter *waiter, enum wait_mode mode, const char *kind, const void *object);
 
 /*
  * green__park - let others run until WAITER is woken or DEADLINE (absolute) has come

@@ -130,7 +130,7 @@ int green__work(struct hub *hub, long (*function)(void *), void *arg, long *resu
 		return -EAGAIN;
 	hub->flow->stats->helpers = green__workers();
 	critical_enter(hub->flow);
-	green__waiter_init(&work.waiter, WAIT_PLAIN);
+	green__waiter_init(&work.waiter, WAIT_PLAIN, "worker", NULL);
 	hub->external++;
 	put(&work);
 	green__park(&work.waiter, CLOCK_NEVER);
