@@ -110,11 +110,14 @@ void green__hub_post(struct hub *hub, struct remote *remote)
 {
 	struct remote *head = __atomic_load_n(&hub->remote, __ATOMIC_RELAXED);
 
+	/* Once it has the post, the hub may come to its end before this call does. */
+	__atomic_add_fetch(&hub->posting, 1, __ATOMIC_RELAXED);
 	do {
 		remote->next = head;
 	} while (!__atomic_compare_exchange_n(&hub->remote, &head, remote, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
 	if (__atomic_load_n(&hub->loop.sleeping, __ATOMIC_SEQ_CST))
 		green__loop_wake(&hub->loop);
+	__atomic_sub_fetch(&hub->posting, 1, __ATOMIC_RELEASE);
 }
 
 /* One pass.  Control comes back when PASS is empty or BUDGET is used up; then the clock decides. */
@@ -298,6 +301,8 @@ void green__hub_destroy(struct flow *flow)
 
 	flow->hub = NULL;
 	__atomic_sub_fetch(&hubs, 1, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&hub->posting, __ATOMIC_ACQUIRE))
+		sys_call(SYS_sched_yield);
 	green__loop_finish(&hub->loop);
 	green__fd_table_destroy(hub->fds);
 	green__greenlet_release(hub->greenlet);
@@ -328,6 +333,7 @@ int green__hub_after_fork(struct hub *hub)
 	list_init(&hub->preempted);
 	timerq_init(&hub->timers);
 	hub->remote = NULL;
+	hub->posting = 0;
 	hub->external = hub->fd_waits = 0;
 	hub_greenlet_restart(hub);
 	/* Closing the inherited number leaves the parent's instance alone; a single EPOLL_CTL_DEL would not. */

@@ -44,6 +44,7 @@ struct hub {
 	struct timerq timers;
 	struct loop loop;
 	struct remote *remote;     /* atomic, newest first */
+	unsigned posting;          /* atomic: threads and handlers that are in green__hub_post */
 	unsigned external;         /* waits that another thread will end */
 	unsigned fd_waits;         /* waits that a descriptor may end */
 	bool waits_forever;        /* nothing left to wake anybody is no error: a signal may come */

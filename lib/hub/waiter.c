@@ -26,7 +26,7 @@ static void wake_taken_in(struct hub *hub, struct remote *remote)
 {
 	struct waiter *waiter = container_of(remote, struct waiter, remote);
 
-	waiter->result += WAITER_FROM_OUTSIDE;
+	__atomic_add_fetch(&waiter->result, WAITER_FROM_OUTSIDE, __ATOMIC_RELAXED);
 	timer_stop(&hub->timers, &waiter->timer);
 	green__hub_ready(hub, waiter->greenlet);
 }
@@ -74,6 +74,11 @@ static bool fails_next(const struct greenlet *greenlet)
 	return greenlet->error_untold || greenlet->error == GREEN_EXIT || greenlet->error == GREEN_CANCELLED;
 }
 
+static int result_of(const struct waiter *waiter)
+{
+	return __atomic_load_n(&waiter->result, __ATOMIC_ACQUIRE);
+}
+
 int green__park(struct waiter *waiter, int64_t deadline)
 {
 	struct greenlet *self = waiter->greenlet;
@@ -85,7 +90,7 @@ int green__park(struct waiter *waiter, int64_t deadline)
 	if ((waiter->mode & WAIT_INTERRUPTIBLE) && self->interrupted)
 		decide(waiter, -EINTR);
 	/* What another thread decided it also posts, so the wait must last until the hub has taken that in. */
-	if (waiter->result > 0 || waiter->result <= -WAITER_FROM_OUTSIDE) {
+	if (result_of(waiter) > 0 || result_of(waiter) <= -WAITER_FROM_OUTSIDE) {
 		waiter->since = hub->now;
 		self->waiter = waiter;
 		if (deadline != CLOCK_NEVER)
@@ -95,10 +100,10 @@ int green__park(struct waiter *waiter, int64_t deadline)
 		green__hub_suspend(hub);
 		self->waiter = NULL;
 	}
-	if (waiter->result == -EINTR)
+	if (result_of(waiter) == -EINTR)
 		self->interrupted = false;
 	critical_leave(self->flow);
-	return waiter->result;
+	return result_of(waiter);
 }
 
 void green__raised(struct greenlet *greenlet)

@@ -46,7 +46,7 @@ struct slab {
 struct stack_class {
 	size_t slot;         /* guard and usable bytes */
 	struct stack *free;
-	size_t free_count;
+	size_t free_count; /* atomic, for a look without the lock */
 	struct slab *slab;   /* the one that still has slots to carve */
 };
 
@@ -246,7 +246,7 @@ struct stack *green__stack_take(size_t size)
 	if (class && class->free) {
 		stack = class->free;
 		class->free = stack->next_free;
-		class->free_count--;
+		__atomic_store_n(&class->free_count, class->free_count - 1, __ATOMIC_RELAXED);
 	} else if (class) {
 		stack = stack_carve(class, &error);
 	}
@@ -284,12 +284,12 @@ void green__stack_release(struct stack *stack)
 	if (stack->magic != STACK_LIVE)
 		__builtin_trap();
 	stack->magic = STACK_FREE;
-	if (class->free_count >= KEEP_DIRTY)
+	if (__atomic_load_n(&class->free_count, __ATOMIC_RELAXED) >= KEEP_DIRTY)
 		sys_call(SYS_madvise, stack->low, top_page - (uintptr_t)stack->low, MADV_DONTNEED);
 	spinlock_lock(&pool_lock);
 	stack->next_free = class->free;
 	class->free = stack;
-	class->free_count++;
+	__atomic_store_n(&class->free_count, class->free_count + 1, __ATOMIC_RELAXED);
 	spinlock_unlock(&pool_lock);
 }
 

@@ -19,7 +19,7 @@ void green__thread_pointer_write_slow(uintptr_t pointer)
 
 void green__thread_pointer_init(void)
 {
-	green__fsgsbase = (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT) != 0;
+	__atomic_store_n(&green__fsgsbase, (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT) != 0, __ATOMIC_RELAXED);
 }
 #else
 void green__thread_pointer_init(void)

@@ -25,7 +25,7 @@ static inline uintptr_t thread_pointer_read(void)
 
 static inline void thread_pointer_write(uintptr_t pointer)
 {
-	if (green__fsgsbase)
+	if (__atomic_load_n(&green__fsgsbase, __ATOMIC_RELAXED))
 		__asm__ volatile("wrfsbase %0" : : "r"(pointer) : "memory");
 	else
 		green__thread_pointer_write_slow(pointer);
