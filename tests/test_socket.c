@@ -302,7 +302,7 @@ static void *tick(void *arg)
 {
 	struct accepting *self = arg;
 
-	for (;; self->ticks++)
+	for (;; __atomic_add_fetch(&self->ticks, 1, __ATOMIC_RELAXED))
 		green_sleep(1);
 	return NULL;
 }
@@ -332,10 +332,11 @@ START_TEST(two_threads_accept_from_one_listener_and_neither_freezes)
 			usleep(50);
 	}
 	green_sleep(20);
-	accepting[0].ticks = accepting[1].ticks = 0;
+	for (int i = 0; i < 2; i++)
+		__atomic_store_n(&accepting[i].ticks, 0, __ATOMIC_RELAXED);
 	green_sleep(100);
-	ck_assert_int_ge(accepting[0].ticks, 2);
-	ck_assert_int_ge(accepting[1].ticks, 2);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_ge(__atomic_load_n(&accepting[i].ticks, __ATOMIC_RELAXED), 2);
 	shutdown(listening, SHUT_RDWR);
 	for (int i = 0; i < 2; i++) {
 		pthread_join(accepting[i].thread, &count);

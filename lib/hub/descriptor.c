@@ -12,6 +12,7 @@
 #include "base/compiler.h"
 #include "base/sys.h"
 #include "hub/descriptor.h"
+#include "switch/sanitizer.h"
 
 /*
  * Two levels, so that a process with few descriptors pays for few.  Chunks are
@@ -82,6 +83,8 @@ void green__descriptor_made(int fd, enum descriptor_kind kind, bool nonblocking)
 
 	if (!descriptor)
 		return;
+	/* The kernel has given the number out, after another thread had closed it. */
+	sanitizer_acquire(descriptor);
 	if (forked) {
 		forked = false;
 		forks++;
@@ -109,6 +112,7 @@ void green__descriptor_forget(int fd)
 	renew(descriptor);
 	descriptor->kind = DESCRIPTOR_UNCLASSIFIED;
 	descriptor->flags = 0;
+	sanitizer_release(descriptor);
 }
 
 void green__descriptor_shared(int fd)

@@ -116,4 +116,21 @@ static inline void sanitizer_arrive(struct sanitizer_stack *self, struct sanitiz
 #endif
 }
 
+/* sanitizer_release, sanitizer_acquire - who acquires AT sees what was done before its release, by an order that the tools cannot see */
+static inline void sanitizer_release(void *at)
+{
+	(void)at;
+#ifdef GREEN_TSAN
+	__tsan_release(at);
+#endif
+}
+
+static inline void sanitizer_acquire(void *at)
+{
+	(void)at;
+#ifdef GREEN_TSAN
+	__tsan_acquire(at);
+#endif
+}
+
 #endif
