@@ -8,6 +8,7 @@
  *   green/timeout.h   a time limit for a stretch of code
  *   green/io.h        wait for descriptors; cooperative read, write, poll, close
  *   green/socket.h    cooperative socket calls, named and shaped as in POSIX
+ *   green/loop.h      be called: soon, later, by another thread
  *
  * Words.  A greenlet is a stack and a saved context, switched explicitly, with a
  * parent that gets control when it ends.  A task is a greenlet that the hub
@@ -54,6 +55,7 @@
 #include <green/error.h>
 #include <green/greenlet.h>
 #include <green/io.h>
+#include <green/loop.h>
 #include <green/socket.h>
 #include <green/time.h>
 #include <green/timeout.h>

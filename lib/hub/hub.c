@@ -7,6 +7,7 @@
 
 #include "base/fault.h"
 #include "base/sys.h"
+#include "hub/callback.h"
 #include "hub/descriptor.h"
 #include "hub/fd.h"
 #include "hub/helper.h"
@@ -70,14 +71,15 @@ void green__hub_preempted(struct hub *hub)
 	critical_leave(hub->flow);
 }
 
-static bool anybody_ready(const struct hub *hub)
+static bool anything_ready(const struct hub *hub)
 {
-	return !list_empty(&hub->ready) || !list_empty(&hub->pass) || !list_empty(&hub->preempted);
+	return !list_empty(&hub->ready) || !list_empty(&hub->pass) || !list_empty(&hub->preempted) ||
+	       green__callbacks_ready(hub);
 }
 
 bool green__hub_wanted(struct hub *hub)
 {
-	if (anybody_ready(hub) || hub->flow->interrupts || __atomic_load_n(&hub->remote, __ATOMIC_RELAXED))
+	if (anything_ready(hub) || hub->flow->interrupts || __atomic_load_n(&hub->remote, __ATOMIC_RELAXED))
 		return true;
 	if (timerq_next(&hub->timers) <= clock_now())
 		return true;
@@ -86,7 +88,7 @@ bool green__hub_wanted(struct hub *hub)
 }
 
 /* The stack is handed over newest first; turn it round, so that what came first is done first. */
-static void take_in_remote(struct hub *hub)
+void green__hub_take_in(struct hub *hub)
 {
 	struct remote *newest = __atomic_exchange_n(&hub->remote, NULL, __ATOMIC_SEQ_CST);
 	struct remote *first = NULL;
@@ -121,10 +123,8 @@ void green__hub_post(struct hub *hub, struct remote *remote)
 }
 
 /* One pass.  Control comes back when PASS is empty or BUDGET is used up; then the clock decides. */
-static void run_pass(struct hub *hub, int64_t now)
+static void run_pass(struct hub *hub)
 {
-	hub->now = now;
-	hub->slice_end = now + SLICE;
 	list_splice(&hub->pass, &hub->ready);
 	if (!list_empty(&hub->preempted))
 		list_append(&hub->pass, list_pop(&hub->preempted));
@@ -163,7 +163,7 @@ static void poll_events(struct hub *hub, int64_t now)
 {
 	int64_t deadline = 0;
 
-	if (!anybody_ready(hub)) {
+	if (!anything_ready(hub)) {
 		/* Only the hub is left: in a forked child the last task's end is the process's, as a last thread's is. */
 		if (hub->flow->living <= 1)
 			exit(0);
@@ -205,26 +205,44 @@ static void *hub_main(void *unused)
 	hub->flow->critical = 1;
 	for (;;) {
 		check_invariants(hub);
-		run_pass(hub, clock_now());
+		hub->now = clock_now();
+		hub->slice_end = hub->now + SLICE;
+		green__callbacks_run(hub);
+		run_pass(hub);
 		now = clock_now();
 		green__timerq_run(&hub->timers, now);
 		poll_events(hub, now);
-		take_in_remote(hub);
+		green__hub_take_in(hub);
 		if (unlikely(hub->flow->interrupts) && hub->flow->on_interrupts)
 			hub->flow->on_interrupts(hub->flow);
 	}
 	return NULL;
 }
 
+static int parts_create(struct hub *hub)
+{
+	int error = green__loop_init(&hub->loop);
+
+	if (error)
+		return error;
+	hub->fds = green__fd_table_create(hub);
+	if (hub->fds && green__callbacks_init(hub) == 0)
+		return 0;
+	if (hub->fds)
+		green__fd_table_destroy(hub->fds);
+	green__loop_finish(&hub->loop);
+	return -ENOMEM;
+}
+
 static struct hub *hub_create(struct flow *flow)
 {
 	struct stack *stack = green__stack_take(HUB_STACK);
 	struct hub *hub = stack && !green__fault_injected() ? calloc(1, sizeof(*hub)) : NULL;
-	int error = hub ? green__loop_init(&hub->loop) : -ENOMEM;
+	int error = -ENOMEM;
 
-	if (!error && !(hub->fds = green__fd_table_create(hub))) {
-		green__loop_finish(&hub->loop);
-		error = -ENOMEM;
+	if (hub) {
+		hub->flow = flow;
+		error = parts_create(hub);
 	}
 	if (error) {
 		free(hub);
@@ -233,7 +251,6 @@ static struct hub *hub_create(struct flow *flow)
 		errno = -error;
 		return NULL;
 	}
-	hub->flow = flow;
 	hub->now = clock_now();
 	list_init(&hub->ready);
 	list_init(&hub->pass);
@@ -305,6 +322,7 @@ void green__hub_destroy(struct flow *flow)
 		sys_call(SYS_sched_yield);
 	green__loop_finish(&hub->loop);
 	green__fd_table_destroy(hub->fds);
+	green__callbacks_finish(hub);
 	green__greenlet_release(hub->greenlet);
 	free(hub);
 }
@@ -335,6 +353,7 @@ int green__hub_after_fork(struct hub *hub)
 	hub->remote = NULL;
 	hub->posting = 0;
 	hub->external = hub->fd_waits = 0;
+	green__callbacks_forked(hub);
 	hub_greenlet_restart(hub);
 	/* Closing the inherited number leaves the parent's instance alone; a single EPOLL_CTL_DEL would not. */
 	green__loop_finish(&hub->loop);
@@ -358,5 +377,5 @@ bool green__hub_check(const struct hub *hub)
 {
 	return scheduled_list_check(&hub->ready) && scheduled_list_check(&hub->pass) &&
 	       scheduled_list_check(&hub->preempted) && heap_check(&hub->timers.heap) &&
-	       list_check(&hub->flow->all);
+	       list_check(&hub->calls) && list_check(&hub->calling) && list_check(&hub->flow->all);
 }

@@ -3,14 +3,16 @@
  * hub.h - the hub greenlet: run queue, and the loop that it runs when nobody is ready
  *
  * A hub is an object that a kernel thread drives.  One iteration, in this order:
- *   1. run every greenlet that is ready now, first come first served, at most
- *      for a slice; then one of those that were stopped while they computed;
- *      those made ready meanwhile wait for the next pass;
- *   2. fire due timers;
- *   3. if nobody is ready compute how long to sleep, else do not sleep;
- *   4. epoll_wait;
- *   5. turn events into ready greenlets in the order they came;
- *   6. take in what other threads and signal handlers left; again.
+ *   1. call what was queued before, first come first served, at most for a slice;
+ *      what is queued meanwhile waits for the next iteration;
+ *   2. run every greenlet that is ready now, first come first served, at most
+ *      for what is left of the slice; then one of those that were stopped while
+ *      they computed; those made ready meanwhile wait for the next pass;
+ *   3. fire due timers: greenlets become ready, callbacks are queued;
+ *   4. if there is nothing to run or call compute how long to sleep, else do not sleep;
+ *   5. epoll_wait;
+ *   6. turn events into ready greenlets and queued callbacks in the order they came;
+ *   7. take in what other threads and signal handlers left; again.
  * A greenlet that parks switches to the next ready one directly; the hub greenlet
  * runs only when the pass is empty or the slice is over.
  */
@@ -34,6 +36,10 @@ struct remote {
 struct hub {
 	struct flow *flow;
 	struct greenlet *greenlet;
+	struct greenlet *caller;   /* callback.c: who calls */
+	struct list calls;         /* struct callback.link: what is called in the next iteration */
+	struct list calling;       /* struct callback.link: what is still called in this one */
+	unsigned expected;         /* callback.c: callbacks that may come */
 	struct list ready;         /* struct greenlet.ready: who runs in the next pass */
 	struct list pass;          /* struct greenlet.ready: who still runs in this one */
 	struct list preempted;     /* struct greenlet.ready: who was stopped while it computed; one of them runs last in each pass */
@@ -78,6 +84,9 @@ bool green__hub_wanted(struct hub *hub);
 
 /* green__hub_post - from any thread or signal handler: let the hub run REMOTE */
 void green__hub_post(struct hub *hub, struct remote *remote);
+
+/* green__hub_take_in - do now what other threads have posted; in critical sections of HUB's thread only */
+void green__hub_take_in(struct hub *hub);
 
 /* green__hub_after_fork - in the child: only the current greenlet is left, with a new loop; 0 or -errno */
 int green__hub_after_fork(struct hub *hub);

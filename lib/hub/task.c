@@ -58,6 +58,8 @@ int green__task_join(struct greenlet *task, int64_t deadline, enum wait_mode mod
 
 void green__yield(struct hub *hub)
 {
+	if (unlikely(green__current->kind == GREENLET_HUB))
+		return;
 	critical_enter(hub->flow);
 	green__current->burst = 0;
 	green__hub_ready(hub, green__current);

@@ -12,13 +12,15 @@ const char green__wait_descriptors[] = "descriptor";
 
 void green__waiter_init(struct waiter *waiter, enum wait_mode mode, const char *kind, const void *object)
 {
+	int result = unlikely(green__current->kind == GREENLET_HUB) ? -EDEADLK : WAITER_WAITING;
+
 	waiter->greenlet = green__current;
 	waiter->mode = mode;
 	waiter->kind = kind;
 	waiter->object = object;
 	waiter->timer.pending = false;
 	waiter->remote.run = NULL;
-	__atomic_store_n(&waiter->result, WAITER_WAITING, __ATOMIC_RELEASE);
+	__atomic_store_n(&waiter->result, result, __ATOMIC_RELEASE);
 }
 
 /* Runs in the hub for a wake that came from another thread. */

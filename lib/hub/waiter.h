@@ -41,6 +41,7 @@ struct waiter {
  *
  * KIND and OBJECT are for those who look at the wait: what it is for, in a word that
  * stays ("event", "queue, for room"), and the address of that, which nobody follows.
+ * In the hub greenlet nobody may wait: there it is over before it begins, with -EDEADLK.
  */
 void green__waiter_init(struct waiter *waiter, enum wait_mode mode, const char *kind, const void *object);
 

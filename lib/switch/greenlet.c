@@ -343,6 +343,8 @@ static int switch_error(const struct greenlet *target, const struct flow *flow)
 		return EINVAL;
 	if (target->flow != flow)
 		return target->flow->gone ? ESRCH : EPERM;
+	if (green__current->kind == GREENLET_HUB)
+		return EDEADLK;
 	return target->scheduled ? EBUSY : 0;
 }
 
@@ -385,7 +387,7 @@ static void *switch_to(struct greenlet *target, int code, void *value)
 static bool is_suspended(const struct greenlet *target, const struct greenlet *self)
 {
 	return self && target && target->flow == self->flow && target->state == GREENLET_ACTIVE && target != self &&
-	       !target->scheduled && target->kind != GREENLET_HUB;
+	       !target->scheduled && target->kind != GREENLET_HUB && self->kind != GREENLET_HUB;
 }
 
 void *green_switch(struct greenlet *target, void *value)
