@@ -205,9 +205,10 @@ static bool stay_is_over(const struct look *last, const struct look *now)
 /* The copy is good if the carrier has not woken while it was made. */
 static void stay_copy(const struct look *now)
 {
+	struct registers at = { .pc = now->pc, .sp = now->sp };
 	struct look again;
 
-	snapshot_take(&stay_stack, now->pc, now->sp, 0);
+	green__snapshot_take(&stay_stack, &at);
 	stay.copied = read_schedule(&again) && again.runs == now->runs;
 }
 
@@ -229,14 +230,18 @@ static void look_for_calls(const struct look *last, const struct look *now)
 
 void audit_note_tick(const greg_t *registers)
 {
+	struct registers at = {
+		.pc = (uintptr_t)registers[REG_RIP],
+		.sp = (uintptr_t)registers[REG_RSP],
+		.bp = (uintptr_t)registers[REG_RBP],
+	};
 	int free = BUSY_FREE;
 
 	if (!__atomic_compare_exchange_n(&busy.state, &free, BUSY_FILLING, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return;
 	busy.switches = shim.stats->switches;
 	busy.seen = false;
-	snapshot_take(&busy.stack, (uintptr_t)registers[REG_RIP], (uintptr_t)registers[REG_RSP],
-		      (uintptr_t)registers[REG_RBP]);
+	green__snapshot_take(&busy.stack, &at);
 	__atomic_store_n(&busy.state, BUSY_FULL, __ATOMIC_RELEASE);
 }
 

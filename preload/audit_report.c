@@ -89,20 +89,20 @@ static void advise(struct entry *entry, const char *library)
 static void describe_stack(struct entry *entry, const struct snapshot *snapshot)
 {
 	uintptr_t frames[FRAMES_MAX];
-	size_t count = snapshot_walk(snapshot, frames);
+	size_t count = green__snapshot_walk(snapshot, frames, FRAMES_MAX);
 	struct place place;
 
 	entry->stack[0] = '\0';
 	for (entry->depth = 0; entry->depth < count; entry->depth++) {
 		size_t i = entry->depth;
 
-		place_find(&place, frames[i], i > 0);
-		if (i > 0 && is_ours(place_name(&place)) && strcmp(place.function, "thread_run") == 0)
+		green__place_find(&place, frames[i], i > 0);
+		if (i > 0 && is_ours(green__place_name(&place)) && strcmp(place.function, "thread_run") == 0)
 			break;
 		entry->functions[i] = place.function[0] ? frames[i] - place.offset : frames[i];
 		describe_frame(entry, &place, frames[i]);
 		if (i == 0)
-			advise(entry, place_name(&place));
+			advise(entry, green__place_name(&place));
 	}
 }
 

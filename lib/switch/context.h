@@ -15,7 +15,9 @@
 #ifndef GREEN_SWITCH_CONTEXT_H
 #define GREEN_SWITCH_CONTEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef GREEN_CONTEXT_UCONTEXT
 #include <ucontext.h>
@@ -34,6 +36,14 @@ struct context {
 
 #define CONTEXT_NAME "native"
 #endif
+
+/* Where a context goes on, and what unwinders ask of it; 0 is what nobody knows. */
+struct registers {
+	uintptr_t pc, sp, bp, bx, r12, r13, r14, r15;
+};
+
+/* green__context_registers - those of CONTEXT, which is suspended; false if this CPU's are not known */
+bool green__context_registers(const struct context *context, struct registers *registers);
 
 /*
  * green__context_make - prepare CONTEXT so that the first swap to it calls ENTRY(ARG)

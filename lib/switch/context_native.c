@@ -38,3 +38,20 @@ void green__context_make(struct context *context, void *low, size_t size, void (
 	frame->return_address = (void *)(uintptr_t)green__context_start;
 	context->sp = frame;
 }
+
+bool green__context_registers(const struct context *context, struct registers *registers)
+{
+	const struct context_frame *frame = context->sp;
+
+	*registers = (struct registers){
+		.pc = (uintptr_t)frame->return_address,
+		.sp = (uintptr_t)(frame + 1),
+		.bp = (uintptr_t)frame->rbp,
+		.bx = (uintptr_t)frame->rbx,
+		.r12 = (uintptr_t)frame->r12,
+		.r13 = (uintptr_t)frame->r13,
+		.r14 = (uintptr_t)frame->r14,
+		.r15 = (uintptr_t)frame->r15,
+	};
+	return true;
+}

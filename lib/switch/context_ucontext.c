@@ -36,3 +36,26 @@ void green__context_swap(struct context *from, struct context *to)
 	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &to->saved.uc_sigmask, sizeof(uint64_t));
 	swapcontext(&from->saved, &to->saved);
 }
+
+bool green__context_registers(const struct context *context, struct registers *registers)
+{
+#if defined(__x86_64__)
+	const greg_t *saved = context->saved.uc_mcontext.gregs;
+
+	*registers = (struct registers){
+		.pc = (uintptr_t)saved[REG_RIP],
+		.sp = (uintptr_t)saved[REG_RSP],
+		.bp = (uintptr_t)saved[REG_RBP],
+		.bx = (uintptr_t)saved[REG_RBX],
+		.r12 = (uintptr_t)saved[REG_R12],
+		.r13 = (uintptr_t)saved[REG_R13],
+		.r14 = (uintptr_t)saved[REG_R14],
+		.r15 = (uintptr_t)saved[REG_R15],
+	};
+	return true;
+#else
+	(void)context;
+	*registers = (struct registers){ .pc = 0 };
+	return false;
+#endif
+}
