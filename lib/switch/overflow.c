@@ -1,46 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* overflow.c - one sentence when a greenlet runs into the guard of its stack */
-#include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/sys.h"
+#include "base/action.h"
 #include "switch/greenlet.h"
 #include "switch/overflow.h"
 
 enum { HANDLER_BYTES = 64 * 1024 };
-
-/* The kernel's struct, since the libc function may be a shim's. */
-struct kernel_sigaction {
-	void (*handler)(int, siginfo_t *, void *);
-	unsigned long flags;
-	void (*restorer)(void);
-	uint64_t mask;
-};
-
-#ifndef SA_RESTORER
-#define SA_RESTORER 0x04000000
-#endif
-
-#if defined(__x86_64__)
-void green__signal_return(void) __attribute__((visibility("hidden")));
-__asm__(".text\n"
-	".hidden green__signal_return\n"
-	".globl green__signal_return\n"
-	".type green__signal_return, @function\n"
-	"green__signal_return:\n"
-	"	mov $15, %eax\n"
-	"	syscall\n"
-	".size green__signal_return, . - green__signal_return\n");
-#define SIGNAL_RETURN green__signal_return
-#define SIGNAL_FLAGS SA_RESTORER
-#else
-#define SIGNAL_RETURN NULL
-#define SIGNAL_FLAGS 0
-#endif
 
 static void overflow_report(const struct greenlet *greenlet, uintptr_t address)
 {
@@ -54,17 +23,21 @@ static void overflow_report(const struct greenlet *greenlet, uintptr_t address)
 		sys_call(SYS_write, STDERR_FILENO, text, length);
 }
 
+void (*green__overflow_stack)(const ucontext_t *context);
+
 /* Returning repeats the faulting instruction with SIGSEGV at its default: signal, status and core are native. */
 static void on_fault(int number, siginfo_t *info, void *context)
 {
-	struct kernel_sigaction action = { .handler = NULL };
+	struct action action = { .handler = NULL };
 	struct greenlet *greenlet = green__current;
 	uintptr_t address = (uintptr_t)info->si_addr;
 
-	(void)context;
-	if (greenlet && info->si_code > 0 && green__stack_is_guard(address))
+	if (greenlet && info->si_code > 0 && green__stack_is_guard(address)) {
 		overflow_report(greenlet, address);
-	sys_call(SYS_rt_sigaction, number, &action, NULL, sizeof(action.mask));
+		if (green__overflow_stack)
+			green__overflow_stack(context);
+	}
+	action_exchange(number, &action, NULL);
 	if (info->si_code <= 0)
 		sys_call(SYS_tgkill, sys_call(SYS_getpid), sys_call(SYS_gettid), number);
 }
@@ -107,18 +80,14 @@ void green__overflow_unwatch(void *signal_stack)
 /* The handler is the process's, the stack is each kernel thread's. */
 void *green__overflow_watch(void)
 {
-	struct kernel_sigaction old;
-	struct kernel_sigaction action = {
-		.handler = on_fault,
-		.flags = SA_SIGINFO | SA_ONSTACK | SIGNAL_FLAGS,
-		.restorer = SIGNAL_RETURN,
-	};
+	struct action old, action;
 
-	sys_call(SYS_rt_sigaction, SIGSEGV, NULL, &old, sizeof(old.mask));
+	green__action_handled(&action, on_fault, SA_ONSTACK);
+	action_exchange(SIGSEGV, NULL, &old);
 	if (old.handler && old.handler != on_fault)
 		return NULL;
 	if (!old.handler)
-		sys_call(SYS_rt_sigaction, SIGSEGV, &action, NULL, sizeof(action.mask));
+		action_exchange(SIGSEGV, &action, NULL);
 	return signal_stack_install();
 }
 
