@@ -4,8 +4,8 @@
 #include <sys/socket.h>
 
 #include "green.h"
+#include "hub/hub.h"
 #include "support.h"
-#include "switch/greenlet.h"
 
 static int calls, cleanups;
 static char token;
@@ -117,12 +117,123 @@ END_TEST
 
 START_TEST(kill_refuses_what_makes_no_sense)
 {
-	struct greenlet *raw = green_create(sleeps, NULL);
+	struct greenlet *hub = green__current->flow->hub->greenlet;
 
 	assert_fails(green_kill(NULL, 0) == -1, EINVAL);
-	assert_fails(green_kill(raw, 0) == -1, EINVAL);
 	assert_fails(green_kill(green_current(), 0) == -1, EINVAL);
-	green_destroy(raw);
+	assert_fails(green_kill(hub, 0) == -1, EINVAL);
+}
+END_TEST
+
+/* A greenlet of green_create that waits in a switch. */
+static void *switches_away(void *value)
+{
+	ck_assert_ptr_null(green_switch(green_parent(green_current()), value));
+	ck_assert_int_eq(errno, ECANCELED);
+	ck_assert_int_eq(green_error(NULL), GREEN_EXIT);
+	cleanups++;
+	return NULL;
+}
+
+static struct greenlet *suspended(void)
+{
+	struct greenlet *raw = green_create(switches_away, NULL);
+
+	ck_assert_ptr_eq(green_switch(raw, &token), &token);
+	return raw;
+}
+
+START_TEST(s19_one_that_waits_in_a_switch_is_told_by_the_hub)
+{
+	struct greenlet *raw = suspended();
+
+	assert_fails(green_kill(raw, 0) == -1, ETIMEDOUT);
+	ck_assert_int_eq(cleanups, 0);
+	ck_assert_int_eq(green_state(raw), GREEN_PARKED);
+	assert_fails(!green_switch(raw, NULL), EBUSY);
+	ck_assert_int_eq(green_yield(), 0);
+	ck_assert_int_eq(cleanups, 1);
+	killed(raw);
+	killed(suspended());
+	ck_assert_int_eq(cleanups, 2);
+	ck_assert_int_eq(green_error(NULL), 0);
+}
+END_TEST
+
+START_TEST(s19_one_that_has_not_started_never_does)
+{
+	struct greenlet *raw = green_create(sleeps, NULL);
+
+	ck_assert_int_eq(green_kill(raw, 0), 0);
+	ck_assert_int_eq(green_state(raw), GREEN_ENDED);
+	ck_assert_int_eq(green_failure(raw, NULL), 0);
+	/* It stands for its parent now, as any other that has ended. */
+	ck_assert_ptr_eq(green_switch(raw, &token), &token);
+	ck_assert_int_eq(calls, 0);
+	killed(raw);
+}
+END_TEST
+
+static struct greenlet *raw_one;
+
+static void *switches_to_raw(void *value)
+{
+	ck_assert_ptr_null(green_switch(raw_one, value));
+	calls += 10;
+	return NULL;
+}
+
+START_TEST(s19_one_that_is_parked_ends_its_wait)
+{
+	struct greenlet *task;
+
+	raw_one = green_create(sleeps, NULL);
+	task = green_spawn(switches_to_raw, NULL);
+	green_yield();
+	ck_assert_int_eq(green_state(raw_one), GREEN_PARKED);
+	/* It ends in its parent, which is parked here and takes no value; the task that switched to it stays. */
+	killed(raw_one);
+	ck_assert_int_eq(cleanups, 1);
+	ck_assert_int_eq(calls, 1);
+	ck_assert_int_eq(green_state(task), GREEN_SUSPENDED);
+	killed(task);
+	ck_assert_int_eq(calls, 11);
+}
+END_TEST
+
+START_TEST(s19_who_refuses_is_waited_for)
+{
+	int rounds = 4;
+	struct greenlet *task = green_spawn(switches_to_raw, &rounds);
+
+	raw_one = green_create(refuses, NULL);
+	green_yield();
+	assert_fails(green_kill(raw_one, 30) == -1, ETIMEDOUT);
+	ck_assert_int_eq(cleanups, 1);
+	killed(raw_one);
+	ck_assert_int_eq(cleanups, 2);
+	killed(task);
+}
+END_TEST
+
+static void *kills_itself_raw(void *value)
+{
+	ck_assert_int_eq(green_kill(green_current(), -1), 0);
+	ck_assert_int_eq(green_error(NULL), GREEN_EXIT);
+	assert_fails(green_sleep(1) == -1, ECANCELED);
+	return value;
+}
+
+START_TEST(s19_it_may_kill_itself)
+{
+	struct greenlet *raw = green_create(kills_itself_raw, NULL);
+
+	/* To end with GREEN_EXIT is to end well, and its value is NULL. */
+	errno = 0;
+	ck_assert_ptr_null(green_switch(raw, &token));
+	ck_assert_int_eq(errno, 0);
+	ck_assert_int_eq(green_error(NULL), 0);
+	killed(raw);
 }
 END_TEST
 
@@ -437,6 +548,11 @@ int main(void)
 	tcase_add_test(tests, s9_without_a_wait_it_ends_later);
 	tcase_add_test(tests, s9_one_may_kill_itself);
 	tcase_add_test(tests, kill_refuses_what_makes_no_sense);
+	tcase_add_test(tests, s19_one_that_waits_in_a_switch_is_told_by_the_hub);
+	tcase_add_test(tests, s19_one_that_has_not_started_never_does);
+	tcase_add_test(tests, s19_one_that_is_parked_ends_its_wait);
+	tcase_add_test(tests, s19_who_refuses_is_waited_for);
+	tcase_add_test(tests, s19_it_may_kill_itself);
 	tcase_add_test(tests, s6_the_error_of_a_task_is_kept);
 	tcase_add_test(tests, s9_at_every_point_where_it_may_be_parked);
 	tcase_add_test(tests, d7_bytes_that_have_moved_come_first);

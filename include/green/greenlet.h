@@ -169,22 +169,25 @@ struct greenlet *green_spawn(void *(*function)(void *), void *arg);
 int green_join(struct greenlet *task, void **value, int timeout_ms);
 
 /*
- * green_kill - ask TASK to end, and wait until it has
+ * green_kill - ask GREENLET, a task or one of green_create, to end, and wait until it has
  *
  * It gets the error GREEN_EXIT: the call it is parked in fails with ECANCELED, and so
  * does every later one that would park it, until it calls green_error_clear or
- * ends.  One that has not started never will; one that has ended already stays as it
- * is.  It may refuse: then it runs on, and so does the wait.
- * TIMEOUT_MS: as for green_join; 0 does not wait.  TASK may be the caller, which
+ * ends.  One that waits in a switch sees that fail when the hub comes to it, and ends in
+ * its parent as ever.  One that has not started never will; one that has ended already
+ * stays as it is.  It may refuse: then it runs on, and so does the wait.
+ * TIMEOUT_MS: as for green_join; 0 does not wait.  GREENLET may be the caller, which
  * gets the error and does not wait.
  *
- * Switches: yes, unless TASK has ended, is the caller, or TIMEOUT_MS is 0.
+ * Switches: yes, unless GREENLET has ended, is the caller, or TIMEOUT_MS is 0.
  * Returns: 0 if it has ended; -1 with errno
- *   EINVAL     TASK is NULL or was not made by green_spawn
- *   EPERM      TASK belongs to another kernel thread; ESRCH: to one that has ended
- *   ETIMEDOUT  it has not ended yet
+ *   EINVAL     GREENLET is NULL, a main greenlet, the hub or that of a generator
+ *   EPERM      it belongs to another kernel thread; ESRCH: to one that has ended
+ *   EDEADLK    nothing is left that could ever end this wait
+ *   ECANCELED  the caller was killed
+ *   ETIMEDOUT  it has not ended yet, or a scope of green_timeout_start is over
  */
-int green_kill(struct greenlet *task, int timeout_ms);
+int green_kill(struct greenlet *greenlet, int timeout_ms);
 
 /*
  * green_failure - the code of the error with which TASK, or any other greenlet, has ended

@@ -108,6 +108,14 @@ static int join_error(struct hub *hub, const struct greenlet *task)
 	return task == green__current ? EDEADLK : 0;
 }
 
+/* 0 once TASK has ended, or an errno. */
+static int wait_for_end(struct greenlet *task, int timeout_ms)
+{
+	if (task->state != GREENLET_DEAD && timeout_ms == 0)
+		return ETIMEDOUT;
+	return -green__raised_error(green__task_join(task, clock_after_ms(timeout_ms), WAIT_RAISABLE));
+}
+
 int green_join(struct greenlet *task, void **value, int timeout_ms)
 {
 	struct hub *hub = green__hub();
@@ -116,10 +124,8 @@ int green_join(struct greenlet *task, void **value, int timeout_ms)
 	if (!hub)
 		return -1;
 	error = join_error(hub, task);
-	if (!error && task->state != GREENLET_DEAD && timeout_ms == 0)
-		error = ETIMEDOUT;
 	if (!error)
-		error = -green__raised_error(green__task_join(task, clock_after_ms(timeout_ms), WAIT_RAISABLE));
+		error = wait_for_end(task, timeout_ms);
 	if (error) {
 		errno = error;
 		return -1;
@@ -129,33 +135,44 @@ int green_join(struct greenlet *task, void **value, int timeout_ms)
 	return 0;
 }
 
-static int kill_error(struct hub *hub, const struct greenlet *task)
+static int kill_error(struct hub *hub, const struct greenlet *greenlet)
 {
-	if (!task || task->kind != GREENLET_TASK || !task->held)
+	if (!greenlet || (greenlet->kind != GREENLET_TASK && greenlet->kind != GREENLET_RAW) || !greenlet->held)
 		return EINVAL;
-	return task->flow == hub->flow ? 0 : task->flow->gone ? ESRCH : EPERM;
+	return greenlet->flow == hub->flow ? 0 : greenlet->flow->gone ? ESRCH : EPERM;
 }
 
-int green_kill(struct greenlet *task, int timeout_ms)
+/* One that waits in a switch is given its turn; one of green_create that has not started has nobody who would start it. */
+static void ask_to_end(struct hub *hub, struct greenlet *greenlet)
+{
+	if (greenlet->state == GREENLET_UNSTARTED && !greenlet->scheduled) {
+		green__greenlet_ends(greenlet);
+		return;
+	}
+	green__raise(greenlet, GREEN_EXIT, NULL);
+	if (greenlet != green__current && greenlet->state == GREENLET_ACTIVE && !greenlet->scheduled)
+		green__task_start(hub, greenlet);
+}
+
+int green_kill(struct greenlet *greenlet, int timeout_ms)
 {
 	struct hub *hub = green__hub();
-	int error = hub ? kill_error(hub, task) : ENOMEM;
+	int error = hub ? kill_error(hub, greenlet) : ENOMEM;
 
+	if (!error && greenlet->state != GREENLET_DEAD) {
+		critical_enter(hub->flow);
+		ask_to_end(hub, greenlet);
+		if (!greenlet->ended)
+			greenlet->ended = green__task_ended;
+		critical_leave(hub->flow);
+		if (greenlet != green__current)
+			error = wait_for_end(greenlet, timeout_ms);
+	}
 	if (error) {
 		errno = error;
 		return -1;
 	}
-	if (task->state == GREENLET_DEAD)
-		return 0;
-	critical_enter(hub->flow);
-	green__raise(task, GREEN_EXIT, NULL);
-	/* One that waits in a switch is given its turn. */
-	if (task != green__current && task->state == GREENLET_ACTIVE && !task->scheduled)
-		green__task_start(hub, task);
-	critical_leave(hub->flow);
-	if (task == green__current)
-		return 0;
-	return green_join(task, NULL, timeout_ms);
+	return 0;
 }
 
 int green_failure(const struct greenlet *task, void **value)
