@@ -7,6 +7,7 @@
  *   green/time.h      sleep, now
  *   green/timeout.h   a time limit for a stretch of code
  *   green/io.h        wait for descriptors; cooperative read, write, poll, close
+ *   green/resolve.h   names and addresses; connect and listen by name
  *   green/socket.h    cooperative socket calls, named and shaped as in POSIX
  *   green/loop.h      be called: soon, later, by another thread
  *
@@ -56,6 +57,7 @@
 #include <green/greenlet.h>
 #include <green/io.h>
 #include <green/loop.h>
+#include <green/resolve.h>
 #include <green/socket.h>
 #include <green/time.h>
 #include <green/timeout.h>

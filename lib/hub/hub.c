@@ -255,6 +255,7 @@ static struct hub *hub_create(struct flow *flow)
 	list_init(&hub->ready);
 	list_init(&hub->pass);
 	list_init(&hub->preempted);
+	list_init(&hub->errands);
 	timerq_init(&hub->timers);
 	hub->loop.waits = &flow->stats->epoll_waits;
 	hub->loop.controls = &flow->stats->epoll_ctls;
@@ -318,6 +319,9 @@ void green__hub_destroy(struct flow *flow)
 
 	flow->hub = NULL;
 	__atomic_sub_fetch(&hubs, 1, __ATOMIC_RELEASE);
+	green__errands_lost(hub);
+	if (hub->resolver)
+		hub->resolver_release(hub->resolver);
 	while (__atomic_load_n(&hub->posting, __ATOMIC_ACQUIRE))
 		sys_call(SYS_sched_yield);
 	green__loop_finish(&hub->loop);
@@ -350,6 +354,7 @@ int green__hub_after_fork(struct hub *hub)
 	list_init(&hub->pass);
 	list_init(&hub->preempted);
 	timerq_init(&hub->timers);
+	list_init(&hub->errands);
 	hub->remote = NULL;
 	hub->posting = 0;
 	hub->external = hub->fd_waits = 0;

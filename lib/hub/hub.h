@@ -26,6 +26,7 @@
 #pragma GCC visibility push(default)
 
 struct fd_table;
+struct resolver;
 
 /* Something for the hub to do that another thread left; the memory is the sender's until RUN is called. */
 struct remote {
@@ -52,6 +53,9 @@ struct hub {
 	struct remote *remote;     /* atomic, newest first */
 	unsigned posting;          /* atomic: threads and handlers that are in green__hub_post */
 	unsigned external;         /* waits that another thread will end */
+	struct list errands;       /* worker.c: struct errand.link */
+	struct resolver *resolver; /* resolve.c: what its calls ask; NULL until the first */
+	void (*resolver_release)(struct resolver *); /* set with it */
 	unsigned fd_waits;         /* waits that a descriptor may end */
 	bool waits_forever;        /* nothing left to wake anybody is no error: a signal may come */
 	struct fd_table *fds;      /* fd.c */

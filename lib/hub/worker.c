@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* worker.c - a small pool of kernel threads for calls that epoll cannot wait for */
+/* worker.c - small pools of kernel threads for calls that epoll cannot wait for */
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -10,23 +10,28 @@
 #include "base/sys.h"
 #include "hub/worker.h"
 
-struct work {
-	struct work *next;
+/* A call that is waited for to its end; lies on the caller's stack. */
+struct call {
+	struct work work;
 	long (*function)(void *);
 	void *arg;
 	long result;
 	struct waiter waiter;
 };
 
-/* One pool for all hubs.  The lock is held for a few instructions; workers sleep on POSTED. */
-static struct {
+/* For all hubs.  The lock is held for a few instructions; workers sleep on POSTED. */
+struct workers {
 	struct spinlock lock;
 	struct work *first;
 	struct work **last;
+	unsigned most;
 	unsigned count, idle;
 	unsigned queued; /* on the list; an idle worker that was woken for one counts as idle until it runs */
 	int posted; /* futex word: changes with each new piece of work */
-} pool = { .last = &pool.first };
+};
+
+static struct workers pool = { .last = &pool.first, .most = WORKERS_MAX };
+static struct workers names = { .last = &names.first, .most = NAME_WORKERS };
 
 static int default_thread_create(void *(*function)(void *), void *arg)
 {
@@ -40,40 +45,53 @@ static int default_thread_create(void *(*function)(void *), void *arg)
 
 int (*green__thread_create)(void *(*function)(void *), void *arg) = default_thread_create;
 
-static struct work *take(void)
+static struct work *take(struct workers *workers)
 {
 	struct work *work;
 
-	spinlock_lock(&pool.lock);
-	work = pool.first;
+	spinlock_lock(&workers->lock);
+	work = workers->first;
 	if (work) {
-		pool.first = work->next;
-		if (!pool.first)
-			pool.last = &pool.first;
-		__atomic_sub_fetch(&pool.queued, 1, __ATOMIC_RELAXED);
+		workers->first = work->next;
+		if (!workers->first)
+			workers->last = &workers->first;
+		__atomic_sub_fetch(&workers->queued, 1, __ATOMIC_RELAXED);
 	}
-	spinlock_unlock(&pool.lock);
+	spinlock_unlock(&workers->lock);
 	return work;
 }
 
-static void *worker_main(void *unused)
+/* True if there are too many since the limit was lowered: this one is to go. */
+static bool superfluous(struct workers *workers)
 {
-	int seen;
+	bool result;
 
-	(void)unused;
-	for (;;) {
-		struct work *work;
+	spinlock_lock(&workers->lock);
+	result = workers->count > workers->most;
+	if (result)
+		__atomic_sub_fetch(&workers->count, 1, __ATOMIC_RELAXED);
+	spinlock_unlock(&workers->lock);
+	/* It may have been woken for something. */
+	if (result)
+		sys_call(SYS_futex, &workers->posted, FUTEX_WAKE_PRIVATE, 1);
+	return result;
+}
 
-		seen = __atomic_load_n(&pool.posted, __ATOMIC_ACQUIRE);
-		work = take();
+static void *worker_main(void *arg)
+{
+	struct workers *workers = arg;
+
+	while (!superfluous(workers)) {
+		int seen = __atomic_load_n(&workers->posted, __ATOMIC_ACQUIRE);
+		struct work *work = take(workers);
+
 		if (work) {
-			work->result = work->function(work->arg);
-			green__wake(&work->waiter, 0);
+			work->run(work);
 			continue;
 		}
-		__atomic_add_fetch(&pool.idle, 1, __ATOMIC_RELAXED);
-		sys_call(SYS_futex, &pool.posted, FUTEX_WAIT_PRIVATE, seen, NULL);
-		__atomic_sub_fetch(&pool.idle, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&workers->idle, 1, __ATOMIC_RELAXED);
+		sys_call(SYS_futex, &workers->posted, FUTEX_WAIT_PRIVATE, seen, NULL);
+		__atomic_sub_fetch(&workers->idle, 1, __ATOMIC_RELAXED);
 	}
 	return NULL;
 }
@@ -91,66 +109,187 @@ int green__helper_create(void *(*function)(void *), void *arg)
 	return error;
 }
 
-static int worker_create(void)
+static int worker_create(struct workers *workers)
 {
-	int error = green__helper_create(worker_main, NULL);
+	int error = green__helper_create(worker_main, workers);
 
 	if (!error)
-		__atomic_add_fetch(&pool.count, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&workers->count, 1, __ATOMIC_RELAXED);
 	return error;
 }
 
-static void put(struct work *work)
+static void put(struct workers *workers, struct work *work)
 {
 	work->next = NULL;
-	spinlock_lock(&pool.lock);
-	*pool.last = work;
-	pool.last = &work->next;
-	__atomic_add_fetch(&pool.queued, 1, __ATOMIC_RELAXED);
-	spinlock_unlock(&pool.lock);
-	__atomic_add_fetch(&pool.posted, 1, __ATOMIC_RELEASE);
-	sys_call(SYS_futex, &pool.posted, FUTEX_WAKE_PRIVATE, 1);
+	spinlock_lock(&workers->lock);
+	*workers->last = work;
+	workers->last = &work->next;
+	__atomic_add_fetch(&workers->queued, 1, __ATOMIC_RELAXED);
+	spinlock_unlock(&workers->lock);
+	__atomic_add_fetch(&workers->posted, 1, __ATOMIC_RELEASE);
+	sys_call(SYS_futex, &workers->posted, FUTEX_WAKE_PRIVATE, 1);
 }
 
 /* True if every idle worker has a piece of work already: one more would wait behind a call that may last for ever. */
-static bool all_busy(void)
+static bool all_busy(const struct workers *workers)
 {
-	return __atomic_load_n(&pool.idle, __ATOMIC_RELAXED) <= __atomic_load_n(&pool.queued, __ATOMIC_RELAXED);
+	return __atomic_load_n(&workers->idle, __ATOMIC_RELAXED) <= __atomic_load_n(&workers->queued, __ATOMIC_RELAXED);
+}
+
+static unsigned count_of(const struct workers *workers)
+{
+	return __atomic_load_n(&workers->count, __ATOMIC_RELAXED);
+}
+
+/* See that somebody will do one more piece of work. */
+static int provide(struct workers *workers)
+{
+	if (all_busy(workers) && count_of(workers) < __atomic_load_n(&workers->most, __ATOMIC_RELAXED))
+		worker_create(workers);
+	return count_of(workers) ? 0 : -EAGAIN;
+}
+
+static void call_run(struct work *work)
+{
+	struct call *call = container_of(work, struct call, work);
+
+	call->result = call->function(call->arg);
+	green__wake(&call->waiter, 0);
 }
 
 int green__work(struct hub *hub, long (*function)(void *), void *arg, long *result)
 {
-	struct work work = { .function = function, .arg = arg };
+	struct call call = { .work.run = call_run, .function = function, .arg = arg };
 
 	if (hub->elsewhere && hub->elsewhere(function, arg, result))
 		return 0;
-	if (all_busy() && green__workers() < WORKERS_MAX)
-		worker_create();
-	if (green__workers() == 0)
+	if (provide(&pool))
 		return -EAGAIN;
 	hub->flow->stats->helpers = green__workers();
 	critical_enter(hub->flow);
-	green__waiter_init(&work.waiter, WAIT_PLAIN, "worker", NULL);
+	green__waiter_init(&call.waiter, WAIT_PLAIN, "worker", NULL);
 	hub->external++;
-	put(&work);
-	green__park(&work.waiter, CLOCK_NEVER);
+	put(&pool, &call.work);
+	green__park(&call.waiter, CLOCK_NEVER);
 	hub->external--;
 	critical_leave(hub->flow);
-	*result = work.result;
+	*result = call.result;
 	return 0;
+}
+
+/* --- errands --- */
+
+static bool given_up(struct errand *errand)
+{
+	bool result;
+
+	spinlock_lock(&errand->lock);
+	result = errand->given_up;
+	spinlock_unlock(&errand->lock);
+	return result;
+}
+
+/* Who waits cannot be gone while the lock is held, for it takes the lock before it goes. */
+static void errand_run(struct work *work)
+{
+	struct errand *errand = container_of(work, struct errand, work);
+	bool lost;
+
+	if (!given_up(errand))
+		errand->run(errand);
+	spinlock_lock(&errand->lock);
+	lost = errand->given_up;
+	errand->done = true;
+	if (!lost)
+		green__wake(&errand->waiter, 0);
+	spinlock_unlock(&errand->lock);
+	if (lost)
+		errand->release(errand);
+}
+
+/* Returns: true if the errand is done, so that its memory is the caller's again. */
+static bool give_up(struct errand *errand)
+{
+	bool done;
+
+	spinlock_lock(&errand->lock);
+	done = errand->done;
+	errand->given_up = true;
+	spinlock_unlock(&errand->lock);
+	return done;
+}
+
+int green__errand(struct hub *hub, struct errand *errand, int64_t deadline)
+{
+	int error;
+
+	if (provide(&names)) {
+		errand->release(errand);
+		return -EAGAIN;
+	}
+	errand->work.run = errand_run;
+	spinlock_init(&errand->lock);
+	errand->done = errand->given_up = false;
+	critical_enter(hub->flow);
+	green__waiter_init(&errand->waiter, WAIT_RAISABLE, "name server", NULL);
+	list_append(&hub->errands, &errand->link);
+	hub->external++;
+	put(&names, &errand->work);
+	error = green__park(&errand->waiter, deadline);
+	hub->external--;
+	list_remove(&errand->link);
+	critical_leave(hub->flow);
+	if (!give_up(errand))
+		return error;
+	/* The answer and the end of the wait came together: the answer is not thrown away. */
+	if (error == -ECANCELED)
+		green__raise_again();
+	return 0;
+}
+
+void green__errands_lost(struct hub *hub)
+{
+	struct list *node;
+
+	while ((node = list_pop(&hub->errands))) {
+		struct errand *errand = container_of(node, struct errand, link);
+
+		if (give_up(errand))
+			errand->release(errand);
+	}
+}
+
+void green__errand_workers(unsigned most)
+{
+	spinlock_lock(&names.lock);
+	__atomic_store_n(&names.most, most, __ATOMIC_RELAXED);
+	spinlock_unlock(&names.lock);
+	__atomic_add_fetch(&names.posted, 1, __ATOMIC_RELEASE);
+	sys_call(SYS_futex, &names.posted, FUTEX_WAKE_PRIVATE, INT32_MAX);
 }
 
 unsigned green__workers(void)
 {
-	return __atomic_load_n(&pool.count, __ATOMIC_RELAXED);
+	return count_of(&pool);
+}
+
+unsigned green__name_workers(void)
+{
+	return count_of(&names);
+}
+
+static void reset(struct workers *workers)
+{
+	spinlock_init(&workers->lock);
+	workers->first = NULL;
+	workers->last = &workers->first;
+	workers->count = workers->idle = workers->queued = 0;
 }
 
 void green__workers_after_fork(void)
 {
-	spinlock_init(&pool.lock);
-	pool.first = NULL;
-	pool.last = &pool.first;
-	pool.count = pool.idle = pool.queued = 0;
+	reset(&pool);
+	reset(&names);
 }
 
 /* The public form keeps the worker's errno, which belongs to what FUNCTION returned. */
