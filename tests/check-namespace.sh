@@ -1,6 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # check-namespace.sh - what the shared library and the shim export and need, and nothing else
+#
+# U10: names have versions, and there are no others
 top=${top_builddir:-$(dirname "$0")/../build}
 library=$top/lib/.libs/libgreen.so
 shim=$top/preload/.libs/libgreen-preload.so

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # check-symbols.sh - every function of libc is replaced by the shim or stands in preload/symbols.txt with a reason
+# SH1, CK27: so each call that may wait is known
 #
 # A libc with new functions makes it fail and print them: then each is looked at.
 # Names of GLIBC_PRIVATE are left out, since programs cannot be linked with them.

@@ -115,6 +115,7 @@ START_TEST(e3_the_error_is_pending_where_it_is_thrown)
 }
 END_TEST
 
+/* CK1: the unstarted */
 START_TEST(e4_who_has_not_started_ends_without_being_called)
 {
 	first = created(counted, NULL);
@@ -130,6 +131,7 @@ START_TEST(e4_who_has_not_started_ends_without_being_called)
 }
 END_TEST
 
+/* CK1: the dead */
 START_TEST(e6_the_dead_pass_it_on)
 {
 	first = created(counted, NULL);
@@ -263,6 +265,7 @@ END_TEST
 
 /* --- giving back --- */
 
+/* CK4: clean-up */
 START_TEST(z1_destroying_lets_a_suspended_one_clean_up)
 {
 	struct greenlet *parent = created(counted, NULL);
@@ -452,6 +455,7 @@ static int complain(enum green_trace event, struct greenlet *origin, struct gree
 	return target == first ? EILSEQ : 0;
 }
 
+/* CK2: a tracer that fails */
 START_TEST(i3_a_tracer_that_fails_is_removed_and_its_error_thrown)
 {
 	first = suspended(tells_errors);
@@ -481,6 +485,7 @@ static void *echoes(void *value)
 	return NULL;
 }
 
+/* CK2: a switch within a switch */
 START_TEST(e10_a_tracer_may_switch_itself)
 {
 	struct greenlet *main = green_current();

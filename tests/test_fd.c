@@ -148,6 +148,7 @@ END_TEST
 
 /* Several waiters. */
 
+/* CK8, U20: one by one */
 START_TEST(k3_several_takers_are_woken_one_for_each_event_in_order)
 {
 	struct greenlet *tasks[3];
@@ -287,6 +288,7 @@ END_TEST
 
 /* Close and reuse. */
 
+/* CK7, U18: all who wait */
 START_TEST(k4_close_wakes_all_waiters_with_ebadf)
 {
 	struct greenlet *tasks[3];

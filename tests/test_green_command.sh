@@ -164,6 +164,7 @@ for option in --nosuch -v --help=x --stack --no-children=1 --verbos --; do
 	run "$green" run $option true
 	expect "bad option $option" status=2 "err=^green run: $option: .*: $usage" out= native
 done
+# MP15: an unmodified program with the shim
 run "$green" run ./tell --help --stack=1 -- --nosuch
 expect "options end at the command" status=0 'out=[--help][--stack=1][--][--nosuch]' quiet carried
 run "$green" run --stack=64k -- ./tell -- x

@@ -93,6 +93,7 @@ START_TEST(g6_a_switch_to_oneself_returns_its_value)
 }
 END_TEST
 
+/* CK1: the way to the parent */
 START_TEST(g7_the_result_goes_to_the_parent)
 {
 	first = created(nothing, NULL);
@@ -114,6 +115,7 @@ static void *change_errno(void *value)
 	return value;
 }
 
+/* CK3: errno */
 START_TEST(g8_errno_is_kept_for_each_greenlet)
 {
 	first = created(change_errno, NULL);
@@ -135,6 +137,7 @@ static void *round_upwards(void *value)
 	return value;
 }
 
+/* CK3: control words */
 START_TEST(g9_the_rounding_mode_is_kept_for_each_greenlet)
 {
 	first = created(round_upwards, NULL);
@@ -190,6 +193,7 @@ START_TEST(p2_the_parent_may_change_while_active)
 }
 END_TEST
 
+/* CK1: cycles */
 START_TEST(p3_a_cycle_of_parents_is_refused)
 {
 	first = created(nothing, NULL);
@@ -661,6 +665,7 @@ static void *from_foreign_thread(void *greenlet)
 	return NULL;
 }
 
+/* CK1, L14: its own thread */
 START_TEST(t2_a_greenlet_belongs_to_its_thread)
 {
 	first = created(one_higher, NULL);

@@ -147,6 +147,7 @@ static void *yield_until_stopped(void *unused)
 	return unused;
 }
 
+/* CK10, U11: timers and events */
 START_TEST(h8_busy_tasks_starve_neither_timers_nor_events)
 {
 	struct greenlet *busy[3], *reader;
@@ -294,6 +295,7 @@ static void *join_other(void *other)
 	return NULL;
 }
 
+/* CK5: nothing is left */
 START_TEST(h2_main_learns_that_nothing_is_left_to_wake_it)
 {
 	left = green_spawn(join_other, &right);

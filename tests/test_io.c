@@ -244,6 +244,7 @@ START_TEST(k4_close_during_a_read_or_write_is_ebadf)
 }
 END_TEST
 
+/* CK8, U20: several readers */
 START_TEST(k3_several_readers_share_what_comes)
 {
 	struct greenlet *readers[4];

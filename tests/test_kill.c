@@ -46,6 +46,7 @@ START_TEST(s9_a_parked_task_ends_with_its_cleanup)
 }
 END_TEST
 
+/* CK11: the unstarted */
 START_TEST(s9_one_that_has_not_started_never_does)
 {
 	struct greenlet *task = green_spawn(sleeps, NULL);
@@ -66,6 +67,7 @@ static void *refuses(void *until)
 	return &token;
 }
 
+/* CK11: one that refuses */
 START_TEST(s9_who_refuses_is_waited_for)
 {
 	int rounds = 4;
@@ -107,6 +109,7 @@ static void *kills_itself(void *value)
 	return value;
 }
 
+/* CK11: the caller itself */
 START_TEST(s9_one_may_kill_itself)
 {
 	struct greenlet *task = green_spawn(kills_itself, &token);
@@ -387,6 +390,7 @@ START_TEST(to1_a_scope_ends_a_wait)
 }
 END_TEST
 
+/* CK12: none, and at once */
 START_TEST(to1_never_and_at_once)
 {
 	struct green_timeout limit;
@@ -400,6 +404,7 @@ START_TEST(to1_never_and_at_once)
 }
 END_TEST
 
+/* CK12: nested */
 START_TEST(to3_nested_scopes_know_their_own)
 {
 	struct green_timeout outer, inner;
@@ -456,6 +461,7 @@ static void *kill_in_scope(void *unused)
 	return NULL;
 }
 
+/* CK12, U19: others pass */
 START_TEST(to5_a_scope_lets_other_errors_pass)
 {
 	struct greenlet *task = green_spawn(kill_in_scope, NULL);

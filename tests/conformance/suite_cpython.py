@@ -24,6 +24,7 @@ CASE_LIMIT = 90
 MODULE_LIMIT = 40  # restarts: a module that hangs more often is given up
 
 
+# MP8, U8, CK28, X17, X18, X20, X22, X25, X26: CPython's own tests
 class Suite:
     name = "cpython"
 

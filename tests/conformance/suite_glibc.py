@@ -52,6 +52,7 @@ FAST = (
 ).split()
 
 
+# CK28: glibc's own tests
 class Suite:
     name = "glibc"
 

@@ -247,6 +247,7 @@ def judge_shim(outcome, least):
 
 # --- the cases ---
 
+# R4: each system call fails in turn
 class Sweep(Case):
     """One program, with every fault that concerns a call that it makes."""
 

@@ -46,6 +46,7 @@ def parse(text):
     return processes
 
 
+# U6, CK25: who holds up the others, and where
 class Audited(Case):
     """One case of blocks.c; the output and the end are the native ones."""
 

@@ -285,6 +285,7 @@ static void *spin_asynchronously(void *argument)
 	return argument;
 }
 
+/* X17: cancelled while it computes */
 static void asynchronous(void)
 {
 	pthread_t thread = spawn(spin_asynchronously, NULL);

@@ -56,7 +56,7 @@ static void *poll_any(void *argument)
 	return (void *)(long)(one.revents & POLLNVAL ? "POLLNVAL" : "something else");
 }
 
-/* Natively these waits would go on: that the shim ends them is a published difference. */
+/* L23, CK7, U18: Natively these waits would go on: that the shim ends them is a published difference. */
 static void close_while_waiting(void)
 {
 	int pair[2], other[2], port, listener = listen_local(1, &port);
@@ -75,7 +75,7 @@ static void close_while_waiting(void)
 	say("poll: %s", (char *)join(poller));
 }
 
-/* So it is with whatever else takes a number away. */
+/* L23, CK7, U18: So it is with whatever else takes a number away. */
 static void replaced_while_waiting(void)
 {
 	int first[2], second[2], third[2], fourth[2], port, listener;
@@ -228,7 +228,7 @@ static void closed_by_stdio(void)
 	wait_once(fresh[0], fresh[1]);
 }
 
-/* A daemon closes everything that it did not open: waiting must go on to work. */
+/* MP1, L23, CK7: A daemon closes everything that it did not open: waiting must go on to work. */
 static void close_everything(void)
 {
 	int pair[2];
@@ -284,6 +284,7 @@ static void *churn(void *argument)
 	return NULL;
 }
 
+/* CK7, U18: a number that is used again */
 static void reuse(void)
 {
 	pthread_t threads[10];

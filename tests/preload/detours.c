@@ -242,6 +242,7 @@ static void by_handle(void)
 	others_end(other);
 }
 
+/* L5, MP16: a library that is bound past the shim */
 static void deep_binding(void)
 {
 	static const char *const pieces[] = { "1234", "5678", NULL };

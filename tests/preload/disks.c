@@ -115,6 +115,7 @@ static void pieces(void)
 	join(spawn(read_pieces, NULL));
 }
 
+/* L2, U4, CK24: what is not in the page cache */
 static void cold(void)
 {
 	int fd = cold_file(PAGES * PAGE, 0);

@@ -322,6 +322,7 @@ def allocator_cases(options):
                     yield Allocator(library, shim_first, program, name, [path, name], threads)
 
 
+# CK26: what so many cost
 class Crowd(Case):
     """A hundred thousand threads at once, which no system's own limits allow; some of them natively, for the cost."""
 

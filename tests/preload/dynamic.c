@@ -109,7 +109,7 @@ static void *open_in_thread(void *argument)
 	return (void *)(long)constructed();
 }
 
-/* The constructor waits while others want the same module. */
+/* MP16, L6: The constructor waits while others want the same module. */
 static void constructor(void)
 {
 	pthread_t threads[4];
@@ -246,6 +246,7 @@ static void *call_by_name(void *argument)
 	return NULL;
 }
 
+/* MP16: a call that is looked up by name */
 static void by_name(void)
 {
 	int pair[2];

@@ -71,6 +71,7 @@ static void *wait_for_change(void *argument)
 	return argument;
 }
 
+/* U9: a kernel thread wakes a green one */
 static void condition(void)
 {
 	counted = 0;
@@ -167,6 +168,7 @@ static void *look_up(void *argument)
 	return "found";
 }
 
+/* MP6, SH2, L4, U5, CK16: look-ups beside others */
 static void names(void)
 {
 	pthread_t threads[10];
@@ -188,6 +190,7 @@ static void *send_message(void *argument)
 	return argument;
 }
 
+/* MP12, L24: a message queue */
 static void message_queue(void)
 {
 	struct mq_attr attributes = { .mq_maxmsg = 2, .mq_msgsize = 16 };

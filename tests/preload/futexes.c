@@ -35,6 +35,7 @@ static void *wait_until_changed(void *argument)
 	return argument;
 }
 
+/* L24: futexes */
 static void waits(void)
 {
 	pthread_t threads[3];

@@ -53,6 +53,7 @@ static void tick_beside(void *(*hog)(void *))
 	join(hogging);
 }
 
+/* L7, U11: timers beside one who computes */
 static void ticker(void)
 {
 	tick_beside(spin);
@@ -73,6 +74,7 @@ static void *echo_back(void *argument)
 	return NULL;
 }
 
+/* U11: a server beside one who computes */
 static void echo_beside(void)
 {
 	int pair[2], same = 0;
@@ -118,6 +120,7 @@ static void end_it(int number)
 	stop = 1;
 }
 
+/* X15: a computation is interrupted */
 static void alarm_beside(void)
 {
 	struct itimerval once = { { 0, 0 }, { 0, 50000 } };

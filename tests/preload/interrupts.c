@@ -202,11 +202,13 @@ static void with_flags(int flags)
 	disturbed("pause", flags, wait_in_pause, release_nothing);
 }
 
+/* L10, X10, CK18: EINTR */
 static void interrupted(void)
 {
 	with_flags(0);
 }
 
+/* L10, CK18: SA_RESTART */
 static void restarted(void)
 {
 	with_flags(SA_RESTART);

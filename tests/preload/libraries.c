@@ -51,6 +51,7 @@ static void *come_and_go(void *wrong)
 	return NULL;
 }
 
+/* U3: threads that a library makes for itself */
 static void threads_inside(void)
 {
 	pthread_t threads[3];

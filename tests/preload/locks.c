@@ -94,6 +94,7 @@ static void try_own(const char *what, int kind)
 	say("  unlock: %s", error_name(pthread_mutex_unlock(&lock)));
 }
 
+/* MP4, CK22: kinds of mutexes */
 static void kinds(void)
 {
 	try_own("normal", PTHREAD_MUTEX_NORMAL);
@@ -302,6 +303,7 @@ static void give(struct shared *shared, int count)
 	pthread_mutex_unlock(&shared->lock);
 }
 
+/* MP4: conditions */
 static void conditions(void)
 {
 	struct shared shared = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0 };
@@ -421,6 +423,7 @@ static void *try_read_write(void *argument)
 	return NULL;
 }
 
+/* MP4, CK22: read-write locks */
 static void read_write_locks(void)
 {
 	struct readers shared = { .lock = PTHREAD_RWLOCK_INITIALIZER };
@@ -460,6 +463,7 @@ static void *time_out_semaphore(void *argument)
 	return argument;
 }
 
+/* MP4, L24: semaphores */
 static void semaphores(void)
 {
 	pthread_t threads[5];
@@ -491,6 +495,7 @@ static void *wait_for_handler(void *argument)
 	return argument;
 }
 
+/* U12, CK18: a handler wakes a thread */
 static void posted_by_handler(void)
 {
 	struct sigaction action = { .sa_handler = post_from_handler, .sa_flags = SA_RESTART };
@@ -522,6 +527,7 @@ static void *meet(void *argument)
 	return argument;
 }
 
+/* MP4, CK22: barriers */
 static void barriers(void)
 {
 	pthread_t threads[5];
@@ -580,6 +586,7 @@ static void *ask_once(void *argument)
 	return argument;
 }
 
+/* MP4, CK22: once */
 static void only_once(void)
 {
 	pthread_t threads[10];
@@ -641,6 +648,7 @@ static void *wait_for_other(void *argument)
 	return NULL;
 }
 
+/* L6, L13, U8, CK23: locks that processes share */
 static void between_processes(void)
 {
 	struct between *shared = share();

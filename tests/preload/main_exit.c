@@ -24,6 +24,7 @@ static void say_cleanup(void *argument)
 	say("cleanup of %s", (char *)argument);
 }
 
+/* CK22, X25: main leaves, threads go on */
 static void leave_main(void)
 {
 	atexit(at_exit);

@@ -88,6 +88,7 @@ static void *return_it(void *argument)
 	return argument;
 }
 
+/* U15: a hundred thousand lives */
 static void one_after_another(void)
 {
 	long sum = 0;

@@ -107,6 +107,7 @@ static void *datagrams_in(void *argument)
 	return NULL;
 }
 
+/* X26: datagrams */
 static void datagrams(void)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
@@ -148,6 +149,7 @@ static void *many_out(void *argument)
 	return (void *)(long)sent;
 }
 
+/* MP5, L18: many messages in a call */
 static void many_messages(void)
 {
 	int pair[2], total = 0;
@@ -176,6 +178,7 @@ static void *send_file(void *argument)
 	return NULL;
 }
 
+/* MP5, L18, X12: sendfile */
 static void whole_file(void)
 {
 	int pair[2];
@@ -229,6 +232,7 @@ static void *serve_passed(void *argument)
 	return echo_back(&fd);
 }
 
+/* X26: passing sockets on */
 static void passed_descriptor(void)
 {
 	int carrier[2], pair[2];

@@ -99,6 +99,7 @@ static void *do_flock(void *name)
 	return result_of(result);
 }
 
+/* L2, U4, CK24: flock */
 static void flock_waits(void)
 {
 	make_file();
@@ -160,6 +161,7 @@ static void *do_lockf(void *unused)
 	return result_of(lockf(file, F_LOCK, 4));
 }
 
+/* L2, CK24: record locks */
 static void record_locks(void)
 {
 	int posix = F_SETLKW, description = F_OFD_SETLKW;
@@ -360,6 +362,7 @@ static void *do_freopen(void *unused)
 	return result_of(character == L'x' ? 0 : -1);
 }
 
+/* X19: opening a FIFO */
 static void fifo_opens(void)
 {
 	pid_t child;
@@ -538,6 +541,7 @@ static void *walk_others(void *unused)
 	return (void *)count;
 }
 
+/* MP6: users and groups */
 static void walks(void)
 {
 	pthread_t users = spawn(walk_users, NULL), others = spawn(walk_others, NULL);
@@ -924,6 +928,7 @@ static void main_waits(void)
 	msgctl(queue, IPC_RMID, NULL);
 }
 
+/* L4, CK16: many at a time */
 static void many_wait(void)
 {
 	enum { MANY = 100 };

@@ -47,6 +47,7 @@ static void *poll_two(void *argument)
 	return NULL;
 }
 
+/* MP7, CK21: poll */
 static void polls(void)
 {
 	int first[2], second[2];
@@ -105,6 +106,7 @@ static void *ppoll_once(void *argument)
 	return NULL;
 }
 
+/* MP7: ppoll */
 static void ppolls(void)
 {
 	int pair[2];
@@ -141,6 +143,7 @@ static void *select_some(void *argument)
 	return NULL;
 }
 
+/* MP7, CK21, X13: select */
 static void selects(void)
 {
 	int pair[2];
@@ -174,6 +177,7 @@ static void *select_oddities(void *argument)
 	return NULL;
 }
 
+/* CK21: no descriptors, bad ones */
 static void select_odd(void)
 {
 	join(spawn(select_oddities, NULL));
@@ -205,6 +209,7 @@ static void *epoll_once(void *argument)
 	return NULL;
 }
 
+/* MP7, L19, CK21: epoll_wait */
 static void epolls(void)
 {
 	int pair[2];
@@ -243,6 +248,7 @@ static void *work(void *argument)
 	return NULL;
 }
 
+/* L19, L21: an instance for several threads */
 static void worker_pool(void)
 {
 	struct pool pool = { epoll_create1(0), 0, PTHREAD_MUTEX_INITIALIZER };
@@ -303,7 +309,7 @@ static void *wait_ten(void *argument)
 	return (void *)(long)poll(&one, 1, 100);
 }
 
-/* Timeouts of many threads run side by side, not one after the other. */
+/* L21, U21: Timeouts of many threads run side by side, not one after the other. */
 static void side_by_side(void)
 {
 	int pair[2], sum = 0;

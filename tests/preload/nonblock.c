@@ -63,6 +63,7 @@ static int set_by_system_call(int fd, int on)
 	return (int)syscall(SYS_fcntl, fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
 }
 
+/* CK20, X11, L17: the mode by fcntl */
 static void by_fcntl(void)
 {
 	int pair[2];
@@ -73,6 +74,7 @@ static void by_fcntl(void)
 	try_both(pair[0], pair[1], set_by_fcntl);
 }
 
+/* CK20, X11: the mode by ioctl */
 static void by_ioctl(void)
 {
 	int pair[2];
@@ -109,6 +111,7 @@ static void *use_born(void *argument)
 	return NULL;
 }
 
+/* CK20, X11: the mode at birth */
 static void at_birth(void)
 {
 	join(spawn(use_born, NULL));
@@ -232,6 +235,7 @@ static void feed_child(int reading, int writing)
 	close(reading);
 }
 
+/* CK20, U13, L17: what children inherit */
 static void inherited(void)
 {
 	int ends[2];

@@ -220,6 +220,7 @@ static void say_events(const char *what, int fd)
 	say("%s: %s, %s", what, n > 0 ? "events" : outcome(n), seen & IN_CREATE ? "created" : "not created");
 }
 
+/* MP12, L24: watches */
 static void watches(void)
 {
 	int watch = inotify_init1(IN_CLOEXEC), wide;
@@ -278,6 +279,7 @@ static void *read_counter(void *argument)
 	return (void *)(long)value;
 }
 
+/* MP12, L24: counters */
 static void counters(void)
 {
 	uint64_t three = 3, most = UINT64_MAX - 1;
@@ -571,6 +573,7 @@ static void select_high(int fd, int peer)
 	free(set);
 }
 
+/* X21: numbers above FD_SETSIZE */
 static void high_numbers(void)
 {
 	struct rlimit limit;
@@ -672,6 +675,7 @@ static void protected(void)
 
 /* --- poll with very many entries --- */
 
+/* X21: many in one call */
 static void many_entries(void)
 {
 	enum { MANY = 10000 };
@@ -735,7 +739,7 @@ static void *splice_thread(void *argument)
 	return (void *)done;
 }
 
-/* File to pipe, pipe to socket, socket to reader, all of them too small for what goes through. */
+/* MP5, L18: File to pipe, pipe to socket, socket to reader, all of them too small for what goes through. */
 static void spliced(void)
 {
 	enum { SIZE = 2 << 20 };
@@ -772,6 +776,7 @@ static void *vmsplice_thread(void *argument)
 	return n == sizeof(page) ? "all" : n > 0 ? "a part" : "nothing";
 }
 
+/* MP5, L18: tee */
 static void teed(void)
 {
 	int from[2], to[2];
@@ -813,6 +818,7 @@ static void accept_one(int listener, int port)
 	close(out);
 }
 
+/* L3, L17: another process never sees the flag */
 static void flags_stay(void)
 {
 	int pair[2], pipe_ends[2], changed = 0, port, listener = listen_local(8, &port);

@@ -40,6 +40,7 @@ static void *write_bulk(void *argument)
 	return (void *)shorts;
 }
 
+/* MP5, X19: a pipe that blocks */
 static void bulk(void)
 {
 	int ends[2];

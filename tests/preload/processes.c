@@ -67,7 +67,7 @@ static void *fork_here(void *argument)
 	return argument;
 }
 
-/* The parent's own threads go on with their work all the while. */
+/* MP1, L12, CK17, X18: The parent's own threads go on with their work all the while. */
 static void fork_in_thread(void)
 {
 	int pair[2];
@@ -166,6 +166,7 @@ static void *fork_with_handlers(void *argument)
 	return argument;
 }
 
+/* U7, CK17: handlers of pthread_atfork */
 static void fork_handlers(void)
 {
 	pthread_atfork(before, in_the_parent, in_the_child);
@@ -243,6 +244,7 @@ static void *spawn_here(void *argument)
 	return argument;
 }
 
+/* MP1, CK19: posix_spawn */
 static void spawns(void)
 {
 	join(spawn(spawn_here, NULL));
@@ -254,7 +256,7 @@ static void *run_slow_command(void *argument)
 	return (void *)(long)system("sleep 0.5; exit 5");
 }
 
-/* Commands run beside each other, and beside main. */
+/* MP10, CK19: Commands run beside each other, and beside main. */
 static void systems(void)
 {
 	pthread_t threads[5];
@@ -284,6 +286,7 @@ static void *read_command(void *argument)
 	return argument;
 }
 
+/* MP10, CK19: popen and pclose */
 static void commands(void)
 {
 	pthread_t one = spawn(read_command, NULL);
@@ -337,6 +340,7 @@ static void *wait_ways(void *argument)
 	return argument;
 }
 
+/* MP1, L11, CK19: every form of waiting */
 static void waits(void)
 {
 	join(spawn(wait_ways, NULL));
@@ -403,6 +407,7 @@ static void *wait_for_stop(void *argument)
 	return NULL;
 }
 
+/* X20, L11: children that stop and go on */
 static void stopped_child(void)
 {
 	pid_t pid = child_of(9, 150);
@@ -441,6 +446,7 @@ static void *exec_missing(void *argument)
 	return argument;
 }
 
+/* X25: the program is missing */
 static void exec_fails(void)
 {
 	join(spawn(exec_missing, NULL));
@@ -475,6 +481,7 @@ static void *in_terminal(void *argument)
 	return argument;
 }
 
+/* MP1: forkpty */
 static void terminals(void)
 {
 	join(spawn(in_terminal, NULL));

@@ -401,6 +401,7 @@ def files_in_use(server):
             and not path.startswith((server.directory, server.options.build))}
 
 
+# U16: calls of the kernel are counted
 class SystemCalls(ServerCase):
     """What a message costs on connections that are warm: no registration, hardly more than a read and a write."""
 

@@ -504,6 +504,7 @@ static void older_calls(void)
 	part(thread);
 }
 
+/* L10, X10, CK18: siginterrupt */
 static void interrupts_or_not(void)
 {
 	struct sigaction action;

@@ -200,6 +200,7 @@ static void *inherits_mask(void *argument)
 	return argument;
 }
 
+/* MP4, MP11: masks of threads */
 static void masks(void)
 {
 	sigset_t mask;
@@ -228,7 +229,7 @@ static void *wait_for_signals(void *argument)
 	return NULL;
 }
 
-/* Everybody blocks, one thread waits: the usual shape of a daemon. */
+/* MP11, CK18: Everybody blocks, one thread waits: the usual shape of a daemon. */
 static void signal_thread(void)
 {
 	static const int numbers[] = { SIGTERM, SIGHUP, SIGUSR2 };
@@ -341,7 +342,7 @@ static void *in_target(void *argument)
 	return argument;
 }
 
-/* A signal for one thread ends that thread's wait, in that thread. */
+/* L15, X14: A signal for one thread ends that thread's wait, in that thread. */
 static void directed(void)
 {
 	sem_init(&empty, 0, 0);
@@ -370,6 +371,7 @@ static void *suspend(void *argument)
 	return argument;
 }
 
+/* MP11, CK18: sigsuspend */
 static void suspended(void)
 {
 	sem_init(&empty, 0, 0);
@@ -392,6 +394,7 @@ static void *read_signal(void *argument)
 	return NULL;
 }
 
+/* MP11, CK18: signalfd */
 static void by_descriptor(void)
 {
 	sigset_t set;
@@ -413,7 +416,7 @@ static void child_ended(int number)
 		handled++;
 }
 
-/* The handler reaps, as in many a server. */
+/* L11, X20, CK18: The handler reaps, as in many a server. */
 static void children_reaped(void)
 {
 	sem_init(&empty, 0, 0);
@@ -468,6 +471,7 @@ static void *spin_and_lock(void *argument)
 	return argument;
 }
 
+/* X10, U12: a handler writes */
 static void handler_writes(void)
 {
 	handle(SIGUSR1, write_in_handler, SA_RESTART);

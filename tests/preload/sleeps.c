@@ -84,12 +84,14 @@ static void microseconds(void)
 	fifty("usleep", by_usleep, 100000);
 }
 
+/* MP2: for a time */
 static void nanoseconds(void)
 {
 	fifty("nanosleep", by_nanosleep, 100 * 1000 * 1000);
 	fifty("relative", by_relative, 100 * 1000 * 1000);
 }
 
+/* MP2: until a time */
 static void absolute(void)
 {
 	fifty("monotonic", until_monotonic, 100);

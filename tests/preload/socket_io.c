@@ -39,6 +39,7 @@ static void echo_rounds(int fd, int rounds)
 	say("%d of %d came back", same, rounds);
 }
 
+/* MP5: accept, connect, send and receive */
 static void echo(void)
 {
 	int pair[10][2];
@@ -206,6 +207,7 @@ static void *receive_with_limit(void *argument)
 	return NULL;
 }
 
+/* CK9: a limit of time */
 static void receive_timeout(void)
 {
 	int pair[2];
@@ -379,6 +381,7 @@ static void *connect_refused(void *argument)
 	return NULL;
 }
 
+/* X26: where nobody listens */
 static void connect_errors(void)
 {
 	int port, listener = listen_local(1, &port);
@@ -394,6 +397,7 @@ static void *shut_down_late(void *argument)
 	return NULL;
 }
 
+/* L23: shutdown */
 static void shutdown_wakes(void)
 {
 	int pair[2], port, listener = listen_local(1, &port);

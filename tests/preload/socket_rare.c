@@ -454,6 +454,7 @@ static void urgent_rest(int fd)
 	say("behind the mark: %.*s", (int)n, text);
 }
 
+/* L9, X13: urgent data */
 static void urgent(void)
 {
 	int pair[2];

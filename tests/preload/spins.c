@@ -59,6 +59,7 @@ static void run_all(void *(*body)(void *), double most)
 	say_elapsed("all", start, 0, most);
 }
 
+/* L25, CK10, X16: sched_yield */
 static void by_yield(void)
 {
 	run_all(turns_by_yield, 5);
@@ -167,6 +168,7 @@ static void *under_c11(void *argument)
 	return argument;
 }
 
+/* L25, CK10, X16: trylock */
 static void trylocks(void)
 {
 	void *(*const bodies[])(void *) = { under_mutex, under_write, under_spin, under_semaphore, under_c11 };

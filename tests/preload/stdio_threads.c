@@ -133,6 +133,7 @@ static void *get_ways(void *argument)
 	return NULL;
 }
 
+/* MP13: ways to read */
 static void ways_to_get(void)
 {
 	static const char *const parts[] = { "x", "rest of", " the line\n", "wo", "rd 4", "2\n", "ab", "cde" };
@@ -203,6 +204,7 @@ static void *try_stream_lock(void *argument)
 	return (void *)(long)failed;
 }
 
+/* MP13: locks of streams */
 static void stream_locks(void)
 {
 	pthread_t threads[5];
@@ -230,7 +232,7 @@ static void *print_unlocked(void *argument)
 	return NULL;
 }
 
-/* Standard output is a pipe here; lines are whole, and the driver compares them in order of the joins. */
+/* MP13, U4: Standard output is a pipe here; lines are whole, and the driver compares them in order of the joins. */
 static void standard_output(void)
 {
 	setvbuf(stdout, NULL, _IOFBF, 100);

@@ -23,6 +23,7 @@ static void *sleep_a_little(void *argument)
 	return argument;
 }
 
+/* MP3, CK22: made and joined */
 static void joins(void)
 {
 	pthread_t thread = spawn(sleep_a_little, (void *)42L), main_thread = pthread_self();
@@ -88,6 +89,7 @@ static void *detached_body(void *argument)
 	return argument;
 }
 
+/* MP3: detached */
 static void detached(void)
 {
 	pthread_attr_t attributes;
@@ -167,6 +169,7 @@ static void *use_keys(void *argument)
 	return argument;
 }
 
+/* MP3, CK22: keys and their destructors */
 static void own_data(void)
 {
 	must(pthread_key_create(&keys[0], say_value) == 0, "pthread_key_create");
@@ -211,6 +214,7 @@ static void *know_thyself(void *argument)
 	return NULL;
 }
 
+/* L16: numbers of threads */
 static void identity(void)
 {
 	struct known known[10];
@@ -279,6 +283,7 @@ static pthread_t spawn_with(const pthread_attr_t *attributes, void *(*body)(void
 	return thread;
 }
 
+/* MP3, L16: stacks of the size that was asked for */
 static void stacks(void)
 {
 	static const size_t sizes[] = { 32 << 10, 64 << 10, 77 << 10, 1 << 20, 64 << 20 };

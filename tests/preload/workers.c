@@ -156,6 +156,7 @@ static void *quick(void *argument)
 	return argument;
 }
 
+/* U9: a kernel thread waits for green ones */
 static void joins_green(void)
 {
 	pthread_t green = spawn(quick, "green");

@@ -184,6 +184,7 @@ def told(green):
         raise Failure(f"{'green' if green else 'natively'}: {failure}") from None
 
 
+# CK28: servers of others, to the byte
 class Comparison(Case):
     """One kind of server with COUNT connections, natively and green: both are there, and have their loads in turns."""
 

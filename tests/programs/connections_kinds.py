@@ -88,6 +88,7 @@ class Privoxy(Program):
         return [demand("/usr/sbin/privoxy", "privoxy"), "--no-daemon", speech.path_in(server.directory, "conf", conf)]
 
 
+# MP9, U17, X22: TLS by OpenSSL, in front of a server
 class Stunnel(Program):
     """TLS in front of the origin."""
 

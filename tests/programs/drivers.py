@@ -47,6 +47,13 @@ class Python:
         return [PYTHON, os.path.join(HERE, "crew.py"), self.module]
 
 
+class Grpc(Python):
+    """A server and its callers on a library with an event loop and threads of its own."""
+
+    def command(self, scratch):
+        return [super().command(scratch)[0], os.path.join(HERE, "grpc_crew.py")]
+
+
 class Script:
     """crew.c in another language."""
 
@@ -94,6 +101,7 @@ class Rings(Compiled):
 
 # ---- the cases ----
 
+# L1, U2, CK28: drivers of databases and libraries of clients, many threads at once
 class Crew(Case):
     """COUNT threads that ask TURNS times, natively and green."""
 
@@ -229,6 +237,10 @@ def cases(_options):
     raise_descriptor_limit()
     yield Alone(Rings("rings", "liburing", "liburing-dev"), 20)
     yield Alone(Libaio("aio", None, "libaio1"), 8)
+    # U3: the client's own threads
+    yield Alone(Rings("kafka", "rdkafka", "librdkafka-dev"), 10)
+    # U1: the library's own loop
+    yield Alone(Grpc("grpc", "python3-grpcio"), 40)
     if not FAST:
         yield Crawl(100)
         yield Crawl(500)

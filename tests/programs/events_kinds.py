@@ -90,6 +90,7 @@ class Http(Unharmed):
 
 # ---- event loops ----
 
+# U21, MP8: asyncio's loop
 class Aiohttp(Http):
     """asyncio, Python."""
 
@@ -213,6 +214,7 @@ class Memcached(Unharmed):
         return heard
 
 
+# U21, MP8: libuv's loop
 class Node(Http):
     """V8 and libuv, with their pools of threads; the file is read by one of them each time."""
 
@@ -472,6 +474,7 @@ class Postgres(Unharmed):
 
 # ---- one connection at a time ----
 
+# MP9, U17, X22: TLS by OpenSSL
 class OpensslServer(Http):
     """TLS; the page tells the session's keys, so that only its frame is compared."""
 
