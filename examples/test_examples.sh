@@ -116,11 +116,11 @@ else
 	skip "README.md: program (no compiler)"
 fi
 
-for example in echo_server_pthread echo_server tcp_proxy; do
+for example in echo_server_pthread echo_server native_loop tcp_proxy; do
 	claim "$example: usage" usage_is_refused "$example"
 done
 
-for example in echo_server_pthread echo_server; do
+for example in echo_server_pthread echo_server native_loop; do
 	start "./$example" 0
 	claim "$example: streams" "$python" "$here/traffic.py" streams "$port"
 	if [ -x "$load" ]; then
@@ -131,9 +131,11 @@ for example in echo_server_pthread echo_server; do
 	stop
 done
 
-start sh -c 'ulimit -n 32 && exec ./echo_server 0'
-claim "echo_server: few descriptors" "$python" "$here/traffic.py" few_descriptors "$port"
-stop
+for example in echo_server native_loop; do
+	start sh -c "ulimit -n 32 && exec ./$example 0"
+	claim "$example: few descriptors" "$python" "$here/traffic.py" few_descriptors "$port"
+	stop
+done
 
 start ./echo_server 0
 echo_server=$server
