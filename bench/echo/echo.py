@@ -1,0 +1,238 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""echo.py - echo servers of many makes side by side: measured and compared, or with --check only tried"""
+import argparse
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import kinds
+import measure
+import report
+
+CONNECTIONS = (1, 10, 100, 1000)
+CHECKED = 10            # connections of --check
+SPARE_DESCRIPTORS = 100
+
+
+class Progress:
+    """A bar on a terminal, else a line now and then; on stderr, for stdout is the result's."""
+
+    def __init__(self, steps):
+        self.steps, self.done, self.began, self.shown = max(steps, 1), 0, time.monotonic(), 0.0
+
+    def step(self, words):
+        share = self.done / self.steps
+        self.done += 1
+        if sys.stderr.isatty():
+            bar = "#" * round(30 * share)
+            print(f"\r\033[K[{bar:30}] {share:4.0%} {self.left(share)}{words}", end="", file=sys.stderr, flush=True)
+        elif time.monotonic() - self.shown > 20:
+            self.shown = time.monotonic()
+            print(f"bench-echo: {share:.0%}, {self.left(share)}{words}", file=sys.stderr, flush=True)
+
+    def left(self, share):
+        seconds = (time.monotonic() - self.began) * (1 - share) / share if share > 0.02 else 0
+        return f"{seconds / 60:.0f}:{seconds % 60:02.0f} left, " if seconds else ""
+
+    def end(self):
+        if sys.stderr.isatty():
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+TROUBLES = (measure.Trouble, OSError, ValueError, subprocess.SubprocessError)
+
+
+def chosen(options):
+    wanted = options.only.split(",") if options.only else []
+    known = kinds.all_kinds()
+    unknown = set(wanted) - {kind.key for kind in known}
+    if unknown:
+        raise SystemExit(f"echo.py: --only={','.join(sorted(unknown))}: choose from {' '.join(k.key for k in known)}")
+    return [kind for kind in known if not wanted or kind.key in wanted or kind.key == kinds.LIMIT]
+
+
+def split(all_kinds, build):
+    """Those that can run here; of the others, by name, the package that is missing."""
+    here, missing = [], []
+    for kind in all_kinds:
+        try:
+            kind.prepare(build)
+            here.append(kind)
+        except kinds.Missing as package:
+            missing.append((kind, str(package)))
+    return here, missing
+
+
+def raise_descriptors():
+    """Servers and load client inherit the limit; returns how many connections it allows."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return 1 << 30 if hard == resource.RLIM_INFINITY else hard - SPARE_DESCRIPTORS
+
+
+# ---- --check: every server answers rightly ----
+
+def answers(build, kind):
+    """Ten connections, every byte compared; then messages that no socket takes at once."""
+    for connections, requests, size in ((CHECKED, 500, 64), (4, 40, 300000)):
+        if kind.serial:
+            for _ in range(connections):
+                measure.traffic(build, kind, 1, [f"--requests={requests // connections}", f"--size={size}"])
+        else:
+            measure.traffic(build, kind, connections, [f"--requests={requests}", f"--size={size}"])
+
+
+def check(options, build):
+    passed = failed = 0
+    here, missing = split(chosen(options), build)
+    for kind in here:
+        try:
+            answers(build, kind)
+            passed += 1
+            print(f"passed: {kind.key}", flush=True)
+        except TROUBLES as trouble:
+            failed += 1
+            print(f"FAILED: {kind.key}: {trouble}", flush=True)
+    for kind, package in missing:
+        print(f"skipped: {kind.key}: {package} is not installed")
+    print(f"{passed} passed, {failed} failed, {len(missing)} skipped")
+    return 1 if failed else 0
+
+
+# ---- the measurement ----
+
+class Bench:
+    def __init__(self, options, build):
+        self.options, self.build = options, build
+        most = raise_descriptors()
+        counts = sorted({min(count, most) for count in options.connections})
+        here, missing = split(chosen(options), build)
+        self.figures = report.Figures(here, counts)
+        self.figures.missing = [f"{kind.name}: {package} is not installed" for kind, package in missing]
+        self.packages = sorted({package for _, package in missing})
+        self.way = measure.counter() if options.counts else None
+        self.valgrind = options.counts and bool(shutil.which("valgrind"))
+        self.run = {"rounds": options.rounds, "seconds": options.seconds, "size": options.size,
+                    "pinned": measure.cores()[0] is not None, "date": time.strftime("%Y-%m-%d"),
+                    "counter": self.way and self.way.name, "valgrind": self.valgrind, "load_before": self.load()}
+
+    @staticmethod
+    def load():
+        return " ".join(f"{value:.2f}" for value in os.getloadavg())
+
+    def cells(self):
+        return [(kind, count) for count in self.figures.counts for kind in self.figures.kinds
+                if count == 1 or not kind.serial]
+
+    def instructed(self):
+        return [kind for kind in self.figures.kinds if kind.counts_instructions and self.valgrind]
+
+    def try_cell(self, kind, count, function, *arguments):
+        try:
+            return function(self.build, kind, count, *arguments)
+        except TROUBLES as trouble:
+            self.figures.troubles.append(f"{kind.name}, {report.count_name(count)}: {trouble}")
+            return None
+
+    def measure(self):
+        cells, size = self.cells(), self.options.size
+        progress = Progress(len(cells) * (self.options.rounds + bool(self.way)) + len(self.instructed()))
+        for number in range(self.options.rounds):
+            order = cells[:]
+            random.Random(number).shuffle(order)    # within one number of connections, so that a round is compared closely
+            for kind, count in sorted(order, key=lambda cell: cell[1]):
+                progress.step(f"round {number + 1} of {self.options.rounds}: {report.count_name(count)}, {kind.name}")
+                run = self.try_cell(kind, count, measure.measure, self.options.seconds, size)
+                self.figures.rounds[kind.key, count].append(run)
+        for kind, count in cells if self.way else []:
+            progress.step(f"system calls: {report.count_name(count)}, {kind.name}")
+            self.figures.calls[kind.key, count] = self.try_cell(kind, count, measure.system_calls, self.way, size)
+        for kind in self.instructed():
+            progress.step(f"instructions: {kind.name}")
+            try:
+                self.figures.instructions[kind.key] = measure.instructions(self.build, kind, size)
+            except TROUBLES as trouble:
+                self.figures.troubles.append(f"{kind.name}, under valgrind: {trouble}")
+        progress.end()
+        self.run["load_after"] = self.load()
+
+    def write(self):
+        """The report into the build directory, and with --renew into the source as well."""
+        targets = [(self.build / "bench/echo", "echo")] + [(kinds.HERE, "report")] * self.options.renew
+        for folder, name in targets:
+            (folder / f"{name}.md").write_text(report.markdown(self.figures, self.run, f"{name}.svg"))
+            (folder / f"{name}.svg").write_text(report.svg(self.figures))
+        (self.build / "bench/echo/echo.json").write_text(json.dumps(report.as_json(self.figures, self.run), indent=1) + "\n")
+        return targets[-1][0] / f"{targets[-1][1]}.md"
+
+    def summary(self):
+        for count in self.figures.counts:
+            print(f"\n{report.count_name(count)}: CPU us/message, times epoll by hand, messages/s, p99 us")
+            for kind in self.figures.kinds:
+                if cpu := self.figures.all(kind.key, count, "cpu"):
+                    ratios = self.figures.ratios(kind.key, kinds.LIMIT, count, "cpu") or [0]
+                    rate, p99 = (self.figures.all(kind.key, count, what) for what in ("rate", "p99"))
+                    print(f"  {kind.name:46} {report.spread(cpu):>20} {report.spread(ratios, report.times):>18} "
+                          f"{report.statistics.median(rate):>9,.0f} {report.statistics.median(p99):>9,.0f}")
+
+
+def benchmark(options, build):
+    bench = Bench(options, build)
+    if bench.packages:
+        print(f"bench-echo: not measured for want of {' '.join(bench.packages)}; `./bootstrap bench` installs them",
+              flush=True)
+    began = time.monotonic()
+    bench.measure()
+    bench.summary()
+    print("\nWhere libgreen loses (the peer was better in each round):")
+    print("\n".join(report.losses(bench.figures)) or "- nowhere in this run")
+    for trouble in bench.figures.troubles:
+        print(f"bench-echo: wrong: {trouble}")
+    print(f"\nbench-echo: {bench.write()}, {time.monotonic() - began:.0f} s")
+    return 1 if bench.figures.troubles else 0
+
+
+def parse():
+    parser = argparse.ArgumentParser(description="Measures echo servers of many makes side by side.")
+    parser.add_argument("--build", default="build", metavar="DIR", help="the build directory (build)")
+    parser.add_argument("--check", action="store_true", help="measure nothing: does every server answer rightly?")
+    parser.add_argument("--full", action="store_true", help="nine rounds of a second each")
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often each server is measured (5)")
+    parser.add_argument("--seconds", type=float, metavar="S", help="how long each time (0.25)")
+    parser.add_argument("--connections", metavar="N,...", help="how many (1,10,100,1000)")
+    parser.add_argument("--size", type=int, default=64, metavar="BYTES", help="length of a message (64)")
+    parser.add_argument("--only", metavar="SERVER,...", help="these servers, and the limit")
+    parser.add_argument("--no-counts", dest="counts", action="store_false", help="no system calls, no instructions")
+    parser.add_argument("--renew", action="store_true", help="write bench/echo/report.md, too")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (9 if options.full else 5)
+    options.seconds = options.seconds or (1.0 if options.full else 0.25)
+    options.connections = [int(n) for n in options.connections.split(",")] if options.connections else CONNECTIONS
+    return options
+
+
+def leave(number, _frame):
+    raise SystemExit(128 + number)  # by way of every `finally` and `with`, so that no server stays behind
+
+
+def main():
+    options = parse()
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, leave)
+    build = Path(options.build).resolve()
+    if not os.access(build / "bench/load", os.X_OK):
+        print(f"echo.py: {build}/bench/load is not there; build first", file=sys.stderr)
+        return 1
+    return check(options, build) if options.check else benchmark(options, build)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
