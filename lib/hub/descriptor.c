@@ -45,21 +45,32 @@ static struct descriptor *chunk_map(struct descriptor *_Atomic *slot)
 	return expected;
 }
 
-static struct descriptor *entry(int fd, bool make)
+/* Every call of the runtime asks several times, so this is short. */
+static inline struct descriptor *find(int fd)
 {
-	struct descriptor *chunk;
+	unsigned number = (unsigned)fd;
+	struct descriptor *chunk = number < CHUNK * CHUNKS ? chunks[number / CHUNK] : NULL;
 
-	if (fd < 0 || fd >= CHUNK * CHUNKS)
+	return chunk ? &chunk[number % CHUNK] : NULL;
+}
+
+static GREEN_NOINLINE struct descriptor *make(int fd)
+{
+	if (fd < 0 || fd >= CHUNK * CHUNKS || !chunk_map(&chunks[fd / CHUNK]))
 		return NULL;
-	chunk = chunks[fd / CHUNK];
-	if (!chunk && make)
-		chunk = chunk_map(&chunks[fd / CHUNK]);
-	return chunk ? &chunk[fd % CHUNK] : NULL;
+	return find(fd);
+}
+
+static inline struct descriptor *find_or_make(int fd)
+{
+	struct descriptor *descriptor = find(fd);
+
+	return likely(descriptor) ? descriptor : make(fd);
 }
 
 struct descriptor *green__descriptor(int fd)
 {
-	return entry(fd, true);
+	return find_or_make(fd);
 }
 
 int green__descriptors_end(void)
@@ -79,7 +90,7 @@ static void renew(struct descriptor *descriptor)
 
 void green__descriptor_made(int fd, enum descriptor_kind kind, bool nonblocking)
 {
-	struct descriptor *descriptor = entry(fd, true);
+	struct descriptor *descriptor = find_or_make(fd);
 
 	if (!descriptor)
 		return;
@@ -97,7 +108,7 @@ void green__descriptor_made(int fd, enum descriptor_kind kind, bool nonblocking)
 
 void green__descriptor_lasting(int fd)
 {
-	struct descriptor *descriptor = entry(fd, true);
+	struct descriptor *descriptor = find_or_make(fd);
 
 	if (descriptor)
 		descriptor->flags |= DESCRIPTOR_LASTING;
@@ -105,7 +116,7 @@ void green__descriptor_lasting(int fd)
 
 void green__descriptor_forget(int fd)
 {
-	struct descriptor *descriptor = entry(fd, false);
+	struct descriptor *descriptor = find(fd);
 
 	if (!descriptor)
 		return;
@@ -117,7 +128,7 @@ void green__descriptor_forget(int fd)
 
 void green__descriptor_shared(int fd)
 {
-	struct descriptor *descriptor = entry(fd, false);
+	struct descriptor *descriptor = find(fd);
 
 	if (descriptor)
 		descriptor->flags &= (uint16_t)~DESCRIPTOR_PRIVATE;
@@ -130,9 +141,14 @@ void green__descriptors_forked(void)
 		forked = true;
 }
 
-bool green__descriptor_private(const struct descriptor *descriptor)
+static inline bool is_private(const struct descriptor *descriptor)
 {
 	return descriptor && (descriptor->flags & DESCRIPTOR_PRIVATE) && descriptor->forks == forks && !forked;
+}
+
+bool green__descriptor_private(const struct descriptor *descriptor)
+{
+	return is_private(descriptor);
 }
 
 static int socket_option(int fd, int name)
@@ -178,7 +194,7 @@ static int classify(int fd)
 
 int green__descriptor_kind(int fd)
 {
-	struct descriptor *descriptor = entry(fd, false);
+	struct descriptor *descriptor = find(fd);
 	int kind;
 
 	if (descriptor && descriptor->kind != DESCRIPTOR_UNCLASSIFIED)
@@ -191,10 +207,10 @@ int green__descriptor_kind(int fd)
 
 bool green__descriptor_nonblocking(int fd)
 {
-	struct descriptor *descriptor = entry(fd, false);
+	struct descriptor *descriptor = find(fd);
 	long flags;
 
-	if (green__descriptor_private(descriptor))
+	if (is_private(descriptor))
 		return descriptor->flags & DESCRIPTOR_NONBLOCK;
 	flags = sys_call(SYS_fcntl, fd, F_GETFL);
 	return !sys_failed(flags) && (flags & O_NONBLOCK);
@@ -202,7 +218,7 @@ bool green__descriptor_nonblocking(int fd)
 
 void green__descriptor_set_nonblocking(int fd, bool nonblocking)
 {
-	struct descriptor *descriptor = entry(fd, false);
+	struct descriptor *descriptor = find(fd);
 
 	if (!descriptor)
 		return;
@@ -214,7 +230,7 @@ void green__descriptor_set_nonblocking(int fd, bool nonblocking)
 
 void green__descriptor_option_set(int fd, int level, int name)
 {
-	struct descriptor *descriptor = entry(fd, false);
+	struct descriptor *descriptor = find(fd);
 
 	if (level == SOL_SOCKET && name == SO_RCVLOWAT)
 		low_marks = true;
@@ -231,11 +247,11 @@ void green__descriptor_option_set(int fd, int level, int name)
 
 int64_t green__descriptor_timeout(int fd, int option)
 {
-	struct descriptor *descriptor = entry(fd, false);
+	struct descriptor *descriptor = find(fd);
 	struct timeval value = { 0, 0 };
 	socklen_t length = sizeof(value);
 
-	if (green__descriptor_private(descriptor) && !(descriptor->flags & DESCRIPTOR_TIMEOUTS))
+	if (is_private(descriptor) && !(descriptor->flags & DESCRIPTOR_TIMEOUTS))
 		return CLOCK_NEVER;
 	sys_call(SYS_getsockopt, fd, SOL_SOCKET, option, &value, &length);
 	if (value.tv_sec == 0 && value.tv_usec == 0)
