@@ -6,6 +6,7 @@
  *   green/error.h     errors that one greenlet throws into another
  *   green/time.h      sleep, now
  *   green/timeout.h   a time limit for a stretch of code
+ *   green/sync.h      what greenlets wait for each other with
  *   green/io.h        wait for descriptors; cooperative read, write, poll, close
  *   green/resolve.h   names and addresses; connect and listen by name
  *   green/socket.h    cooperative socket calls, named and shaped as in POSIX
@@ -30,7 +31,7 @@
  *   ETIMEDOUT  the time of this call passed, or that of a scope around it
  *   ECANCELED  the greenlet was asked to end; see green/error.h
  *   EBADF      the descriptor is not open, or was closed while the call waited
- *   EDEADLK    nothing is left that could ever end this wait
+ *   EDEADLK    nothing is left that could ever end this wait, or a callback of the loop would have to wait
  *   EPERM      the greenlet belongs to another kernel thread; ESRCH: to one that has ended
  *   EBUSY      the greenlet is in a state that forbids the call
  *   EINVAL     an argument makes no sense; ENOMEM, EAGAIN: no memory, no stack
@@ -59,6 +60,7 @@
 #include <green/loop.h>
 #include <green/resolve.h>
 #include <green/socket.h>
+#include <green/sync.h>
 #include <green/time.h>
 #include <green/timeout.h>
 

@@ -188,9 +188,9 @@ bool green__leave(struct hub *hub, struct away *away)
 
 	/* A handler that parked while the lock of the pool is held would stop the hub. */
 	critical_enter(flow);
-	if (flow->spare_block)
+	if (flow->spare_block && self != hub->greenlet)
 		helper = take_idle();
-	if (flow->spare_block && !helper)
+	if (flow->spare_block && self != hub->greenlet && !helper)
 		helper = helper_create();
 	if (!helper) {
 		critical_leave(flow);

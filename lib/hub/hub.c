@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* hub.c - the hub greenlet: run queue, and the loop that it runs when nobody is ready */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fault.h"
 #include "base/sys.h"
@@ -20,6 +22,9 @@ enum {
 	BUDGET = 64, /* direct switches between two looks at the clock */
 };
 
+/* When to look whether other kernel threads that may end a wait are still there: after so long, and ever later. */
+#define PATIENCE_MIN (10 * NS_PER_MS)
+#define PATIENCE_MAX NS_PER_SECOND
 #define SLICE (5 * NS_PER_MS)
 #define POLL_INTERVAL (20 * INT64_C(1000)) /* a pass of ready greenlets that was shorter does not poll */
 
@@ -145,6 +150,33 @@ static bool deadlocked(const struct hub *hub)
 	return !hub->waits_forever && !hub->external && !hub->fd_waits && timerq_next(&hub->timers) == CLOCK_NEVER;
 }
 
+/* True if the process has kernel threads that are neither this one nor made by the library; in doubt it has. */
+static bool others_live(void)
+{
+	unsigned own = 1 + green__workers() + green__helpers() + SANITIZER_THREADS;
+	struct stat tasks = { .st_nlink = 0 };
+
+	if (green__hubs() > 1)
+		return true;
+	/* Each thread is a directory, whose ".." counts as a link, beside the two that any directory has. */
+	sys_call(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &tasks, 0);
+	return tasks.st_nlink < 3 || tasks.st_nlink - 2 > own;
+}
+
+/* Who could end such a wait may itself end before, and nobody tells: look again, ever more seldom. */
+static bool another_may_wake(struct hub *hub, int64_t now)
+{
+	if (!hub->shared)
+		return false;
+	if (now < hub->look_again)
+		return true;
+	if (!others_live())
+		return false;
+	hub->patience = hub->patience < PATIENCE_MAX ? 2 * hub->patience : PATIENCE_MAX;
+	hub->look_again = now + hub->patience;
+	return true;
+}
+
 /* Whose wait a deadlock ends: the main greenlet's, or where that waits for a greenlet, the first other one. */
 static struct waiter *stuck(const struct hub *hub)
 {
@@ -167,9 +199,13 @@ static void poll_events(struct hub *hub, int64_t now)
 		/* Only the hub is left: in a forked child the last task's end is the process's, as a last thread's is. */
 		if (hub->flow->living <= 1)
 			exit(0);
-		if (deadlocked(hub) && stuck(hub) && green__wake(stuck(hub), -EDEADLK))
-			return;
 		deadline = timerq_next(&hub->timers);
+		if (deadlocked(hub)) {
+			if (another_may_wake(hub, now))
+				deadline = hub->look_again;
+			else if (stuck(hub) && green__wake(stuck(hub), -EDEADLK))
+				return;
+		}
 		/* Posters look at the flag after they have posted, so look at the posts after setting it. */
 		__atomic_store_n(&hub->loop.sleeping, 1, __ATOMIC_SEQ_CST);
 		if (__atomic_load_n(&hub->remote, __ATOMIC_SEQ_CST) || hub->flow->interrupts)
@@ -257,6 +293,7 @@ static struct hub *hub_create(struct flow *flow)
 	list_init(&hub->preempted);
 	list_init(&hub->errands);
 	timerq_init(&hub->timers);
+	hub->patience = PATIENCE_MIN;
 	hub->loop.waits = &flow->stats->epoll_waits;
 	hub->loop.controls = &flow->stats->epoll_ctls;
 	hub->loop.context = hub;
@@ -273,6 +310,7 @@ static void after_fork_in_child(void)
 {
 	struct hub *hub = green__current ? green__current->flow->hub : NULL;
 
+	green__process += 2;
 	green__descriptors_forked();
 	green__workers_after_fork();
 	green__helpers_after_fork();
@@ -357,7 +395,7 @@ int green__hub_after_fork(struct hub *hub)
 	list_init(&hub->errands);
 	hub->remote = NULL;
 	hub->posting = 0;
-	hub->external = hub->fd_waits = 0;
+	hub->external = hub->fd_waits = hub->shared = 0;
 	green__callbacks_forked(hub);
 	hub_greenlet_restart(hub);
 	/* Closing the inherited number leaves the parent's instance alone; a single EPOLL_CTL_DEL would not. */

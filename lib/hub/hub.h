@@ -57,6 +57,9 @@ struct hub {
 	struct resolver *resolver; /* resolve.c: what its calls ask; NULL until the first */
 	void (*resolver_release)(struct resolver *); /* set with it */
 	unsigned fd_waits;         /* waits that a descriptor may end */
+	unsigned shared;           /* waits that another kernel thread, if there is one, may end */
+	int64_t look_again;        /* when to see again whether there is one */
+	int64_t patience;          /* how long after the look before */
 	bool waits_forever;        /* nothing left to wake anybody is no error: a signal may come */
 	struct fd_table *fds;      /* fd.c */
 	bool (*interrupted)(struct greenlet *, bool restartable); /* see green__interrupted */

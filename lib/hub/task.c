@@ -56,15 +56,16 @@ int green__task_join(struct greenlet *task, int64_t deadline, enum wait_mode mod
 	return error;
 }
 
-void green__yield(struct hub *hub)
+int green__yield(struct hub *hub)
 {
 	if (unlikely(green__current->kind == GREENLET_HUB))
-		return;
+		return -EDEADLK;
 	critical_enter(hub->flow);
 	green__current->burst = 0;
 	green__hub_ready(hub, green__current);
 	green__hub_suspend(hub);
 	critical_leave(hub->flow);
+	return 0;
 }
 
 int green__sleep(struct hub *hub, int64_t deadline, enum wait_mode mode)
@@ -190,8 +191,7 @@ int green_yield(void)
 
 	if (!hub)
 		return -1;
-	green__yield(hub);
-	return 0;
+	return (int)sys_result(green__yield(hub));
 }
 
 int green_sleep(int milliseconds)
@@ -202,7 +202,7 @@ int green_sleep(int milliseconds)
 	if (!hub)
 		return -1;
 	if (milliseconds <= 0)
-		green__yield(hub);
+		error = green__yield(hub);
 	else
 		error = green__raised_error(green__sleep(hub, clock_after_ms(milliseconds), WAIT_RAISABLE));
 	return (int)sys_result(error);

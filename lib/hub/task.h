@@ -24,8 +24,8 @@ void green__task_ended(struct greenlet *task);
 /* green__task_join - wait until TASK is dead or about to be; 0 or -errno as green__park */
 int green__task_join(struct greenlet *task, int64_t deadline, enum wait_mode mode);
 
-/* green__yield - let everybody else who is ready run first */
-void green__yield(struct hub *hub);
+/* green__yield - let everybody else who is ready run first; 0, or -EDEADLK in the hub greenlet */
+int green__yield(struct hub *hub);
 
 /* green__sleep - until DEADLINE; 0, or -EINTR */
 int green__sleep(struct hub *hub, int64_t deadline, enum wait_mode mode);

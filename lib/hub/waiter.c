@@ -10,6 +10,8 @@ const char green__wait_sleep[] = "sleep";
 const char green__wait_join[] = "join";
 const char green__wait_descriptors[] = "descriptor";
 
+int green__process;
+
 void green__waiter_init(struct waiter *waiter, enum wait_mode mode, const char *kind, const void *object)
 {
 	int result = unlikely(green__current->kind == GREENLET_HUB) ? -EDEADLK : WAITER_WAITING;
@@ -81,6 +83,12 @@ static int result_of(const struct waiter *waiter)
 	return __atomic_load_n(&waiter->result, __ATOMIC_ACQUIRE);
 }
 
+/* What another thread decided it also posts, so the wait lasts until the hub has taken that in. */
+static bool is_over(const struct waiter *waiter)
+{
+	return result_of(waiter) <= 0 && result_of(waiter) > -WAITER_FROM_OUTSIDE;
+}
+
 int green__park(struct waiter *waiter, int64_t deadline)
 {
 	struct greenlet *self = waiter->greenlet;
@@ -91,8 +99,7 @@ int green__park(struct waiter *waiter, int64_t deadline)
 		raise_in(self, waiter);
 	if ((waiter->mode & WAIT_INTERRUPTIBLE) && self->interrupted)
 		decide(waiter, -EINTR);
-	/* What another thread decided it also posts, so the wait must last until the hub has taken that in. */
-	if (result_of(waiter) > 0 || result_of(waiter) <= -WAITER_FROM_OUTSIDE) {
+	if (!is_over(waiter)) {
 		waiter->since = hub->now;
 		self->waiter = waiter;
 		if (deadline != CLOCK_NEVER)

@@ -24,6 +24,9 @@ extern const char green__wait_sleep[];       /* nothing; the waiter's timer tell
 extern const char green__wait_join[];        /* the task, a struct greenlet */
 extern const char green__wait_descriptors[]; /* a struct fd_waits */
 
+/* Twice the number of forks between the first process that used the library and this one. */
+extern int green__process;
+
 /* One wait of one greenlet; lives on its stack.  The first of wake, timeout and interrupt decides. */
 struct waiter {
 	struct greenlet *greenlet;

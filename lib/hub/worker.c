@@ -161,6 +161,8 @@ int green__work(struct hub *hub, long (*function)(void *), void *arg, long *resu
 {
 	struct call call = { .work.run = call_run, .function = function, .arg = arg };
 
+	if (unlikely(green__current == hub->greenlet))
+		return -EDEADLK;
 	if (hub->elsewhere && hub->elsewhere(function, arg, result))
 		return 0;
 	if (provide(&pool))

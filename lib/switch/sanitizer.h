@@ -24,6 +24,13 @@
 #include <valgrind/valgrind.h>
 #endif
 
+/* How many kernel threads the tool has of its own, at most. */
+#ifdef GREEN_TSAN
+#define SANITIZER_THREADS 1
+#else
+#define SANITIZER_THREADS 0
+#endif
+
 /* What the tools remember about one greenlet's stack. */
 struct sanitizer_stack {
 #ifdef GREEN_ASAN

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * waitq.h - who waits, oldest first: the fair, cancellable queue under every object that greenlets wait for
+ *
+ * An object has a struct green_waitq, all zero at first, whose lock guards the object
+ * too.  Who has to wait puts an entry, which lies on its stack, at the end; who lets others go
+ * wakes the first that can still be woken and may hand it an item through the entry.
+ * All happens with the lock held, from any kernel thread, so one who was woken has what it waited
+ * for, and one whose time was over before, or who was killed, is passed over.  Whoever was
+ * woken takes the lock once more before it goes on, so that the waker is done with its stack by then.
+ *
+ * While the lock is held nobody may switch, block or run foreign code.
+ */
+#ifndef GREEN_SYNC_WAITQ_H
+#define GREEN_SYNC_WAITQ_H
+
+#include "base/spinlock.h"
+#include "green/sync.h"
+#include "hub/waiter.h"
+
+#pragma GCC visibility push(default)
+
+/* One place in one queue; a waiter may have several in different queues. */
+struct waitq_entry {
+	struct waitq_entry *next, *prev;
+	struct waiter *waiter;
+	void *item;  /* what the two sides tell or hand each other */
+	bool queued; /* it is on the queue */
+	bool woken;  /* it was through this one that the wait ended */
+};
+
+/* green__waitq_lock_slowly - QUEUE's lock is held, or the parent's */
+void green__waitq_lock_slowly(struct green_waitq *queue);
+
+static inline void waitq_lock_only(struct green_waitq *queue)
+{
+	int expected = green__process;
+
+	if (unlikely(!__atomic_compare_exchange_n(&queue->lock, &expected, expected + 1, false, __ATOMIC_ACQUIRE,
+						  __ATOMIC_RELAXED)))
+		green__waitq_lock_slowly(queue);
+}
+
+/* waitq_lock - nobody else looks at QUEUE, or at what it guards, before waitq_unlock; nor does a signal handler */
+static inline void waitq_lock(struct green_waitq *queue)
+{
+	if (likely(green__current != NULL))
+		critical_enter(green__current->flow);
+	waitq_lock_only(queue);
+}
+
+static inline void waitq_unlock(struct green_waitq *queue)
+{
+	__atomic_store_n(&queue->lock, green__process, __ATOMIC_RELEASE);
+	if (likely(green__current != NULL))
+		critical_leave(green__current->flow);
+}
+
+/* waitq_empty - nobody waits; locked */
+static inline bool waitq_empty(const struct green_waitq *queue)
+{
+	return !queue->first;
+}
+
+/* green__waitq_append - ENTRY is the last; WAITER is the caller's.  Locked */
+void green__waitq_append(struct green_waitq *queue, struct waitq_entry *entry, struct waiter *waiter);
+
+/* green__waitq_remove - take ENTRY off, if it is on QUEUE; locked */
+void green__waitq_remove(struct green_waitq *queue, struct waitq_entry *entry);
+
+/*
+ * green__waitq_wake - end the wait of the first that can still be woken, with RESULT (0 or -errno); locked
+ *
+ * Returns: its entry, off the queue and good until the lock is given back; NULL if nobody could be woken
+ */
+struct waitq_entry *green__waitq_wake(struct green_waitq *queue, int result);
+
+/* green__waitq_wake_all - how many were woken; locked */
+size_t green__waitq_wake_all(struct green_waitq *queue, int result);
+
+/*
+ * green__waitq_wait - wait in QUEUE until somebody wakes the caller; locked before and after, not meanwhile
+ *
+ * ENTRY, of which the caller sets ITEM only, is off the queue again.  KIND is for reports, beside the address of QUEUE: "event".  TIMEOUT_MS as for poll(2).
+ * Switches: yes.
+ * Returns: what the wake carried; or, having done nothing but leave the queue,
+ *   -EAGAIN     there was no hub; now there is.  Meanwhile the lock was given back: look again
+ *   -ETIMEDOUT  TIMEOUT_MS passed, or is 0, or a scope of time is over
+ *   -EDEADLK    nothing could end the wait, or the caller is a callback of the loop
+ *   -ENOMEM     there is no hub; -ECANCELED and others: the error that was raised
+ */
+int green__waitq_wait(struct green_waitq *queue, struct waitq_entry *entry, const char *kind, int timeout_ms);
+
+/* green__waitq_check - true if QUEUE's links agree; for tests and debug builds */
+bool green__waitq_check(const struct green_waitq *queue);
+
+#pragma GCC visibility pop
+
+#endif
