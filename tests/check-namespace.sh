@@ -30,7 +30,9 @@ complain_of "$(exports "$library" | grep -vE '^green_[a-z0-9_]+@GREEN_1\.0$|^gre
 	"libgreen.so exports more than green_*@GREEN_1.0 and green__*@GREEN_PRIVATE"
 complain_of "$(exports "$library" | grep -E '^green__.*@GREEN_1\.0$')" "an internal name is public"
 public=$(exports "$library" | sed -n 's/@GREEN_1\.0$//p' | sort)
-declared=$(sed -n '/^typedef/d; s/.*[ *]\(green_[a-z0-9_]*\)(.*);.*/\1/p' "${top_srcdir:-$(dirname "$0")/..}"/include/green/*.h | sort -u)
+# The compiler leaves the comments out.
+declared=$(cat "${top_srcdir:-$(dirname "$0")/..}"/include/green/*.h | ${CC:-gcc} -fpreprocessed -E -P -x c - | sed '/^typedef/d' |
+	grep -oE '\bgreen_[a-z0-9_]+\(' | tr -d '(' | sort -u)
 [ "$public" = "$declared" ] || complain_of "$(printf '%s\n' "$public" "$declared" | sort | uniq -u)" \
 	"exported but not declared in a public header, or the reverse"
 
