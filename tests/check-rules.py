@@ -53,7 +53,7 @@ def rules_of(path, complain):
         if line.startswith((".Ss ", ".Sh ")):
             section, current = line[4:].strip('"'), []
         elif line.startswith(".It "):
-            current = [Rule(name, section) for name in line[4:].split()]
+            current = [Rule(name, section) for name in line[4:].replace("\\&", "").split()]
             rules += current
         elif line.startswith(".El"):
             current = []

@@ -363,8 +363,8 @@ static void wake(void *waiter)
 	ck_assert(green__wake(waiter, 0));
 }
 
-/* D11: a call that is still to come may end a wait, so there is no deadlock before it. */
-START_TEST(d11_a_call_that_is_to_come_keeps_a_wait_from_being_a_deadlock)
+/* H2: a call that is still to come may end a wait, so there is no deadlock before it. */
+START_TEST(h2_a_call_that_is_to_come_keeps_a_wait_from_being_a_deadlock)
 {
 	struct green_call call;
 	struct waiter waiter;
@@ -450,7 +450,7 @@ int main(void)
 	tcase_add_test(tcase, h3_nothing_waits_in_a_call);
 	tcase_add_test(tcase, calls_have_a_stack_and_the_threads_variables);
 	tcase_add_test(tcase, a_call_without_a_function_is_refused);
-	tcase_add_test(tcase, d11_a_call_that_is_to_come_keeps_a_wait_from_being_a_deadlock);
+	tcase_add_test(tcase, h2_a_call_that_is_to_come_keeps_a_wait_from_being_a_deadlock);
 	tcase_add_test(tcase, h15_a_fork_forgets_the_calls_of_the_parent);
 	tcase_add_test(tcase, h15_a_call_may_fork);
 	return suite_end();
