@@ -4,6 +4,7 @@
  *
  *   green/greenlet.h  create and switch; spawn, join, kill, yield; work on real threads
  *   green/error.h     errors that one greenlet throws into another
+ *   green/generator.h values that come one at a time, from a body that yields them
  *   green/time.h      sleep, now
  *   green/timeout.h   a time limit for a stretch of code
  *   green/sync.h      what greenlets wait for each other with
@@ -55,6 +56,7 @@
 #define GREEN_VERSION_MINOR 1
 
 #include <green/error.h>
+#include <green/generator.h>
 #include <green/greenlet.h>
 #include <green/io.h>
 #include <green/loop.h>

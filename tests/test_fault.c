@@ -23,6 +23,24 @@ static void *identity(void *arg)
 	return arg;
 }
 
+static void *yields_once(struct green_generator *self, void *value)
+{
+	green_generator_yield(self, value, NULL);
+	return NULL;
+}
+
+/* E11: a generator that cannot be made leaves nothing behind; once made, no step of it can fail. */
+static int generate(void)
+{
+	struct green_generator *generator = green_generator_create(yields_once, &generator);
+
+	if (!generator)
+		return -1;
+	ck_assert_int_eq(green_generator_next(generator, NULL), 1);
+	ck_assert_int_eq(green_generator_next(generator, NULL), 0);
+	return green_generator_destroy(generator);
+}
+
 /* Polls more descriptors than fit without memory of their own. */
 static int poll_many(int fd)
 {
@@ -40,7 +58,7 @@ static int work(int fds[2])
 {
 	struct greenlet *raw = green_create(identity, NULL);
 	struct greenlet *task = raw ? green_spawn(answer, (void *)(intptr_t)fds[0]) : NULL;
-	int failed = !task || green_yield() || poll_many(fds[0]) < 0 || !green_offload(identity, fds);
+	int failed = !task || generate() || green_yield() || poll_many(fds[0]) < 0 || !green_offload(identity, fds);
 	int error = errno;
 	void *value = NULL;
 

@@ -146,13 +146,15 @@ static int kill_error(struct hub *hub, const struct greenlet *greenlet)
 /* One that waits in a switch is given its turn; one of green_create that has not started has nobody who would start it. */
 static void ask_to_end(struct hub *hub, struct greenlet *greenlet)
 {
+	struct greenlet *acting = acting_for(greenlet);
+
 	if (greenlet->state == GREENLET_UNSTARTED && !greenlet->scheduled) {
 		green__greenlet_ends(greenlet);
 		return;
 	}
 	green__raise(greenlet, GREEN_EXIT, NULL);
-	if (greenlet != green__current && greenlet->state == GREENLET_ACTIVE && !greenlet->scheduled)
-		green__task_start(hub, greenlet);
+	if (acting != green__current && acting->state == GREENLET_ACTIVE && !acting->scheduled)
+		green__task_start(hub, acting);
 }
 
 int green_kill(struct greenlet *greenlet, int timeout_ms)
@@ -166,7 +168,8 @@ int green_kill(struct greenlet *greenlet, int timeout_ms)
 		if (!greenlet->ended)
 			greenlet->ended = green__task_ended;
 		critical_leave(hub->flow);
-		if (greenlet != green__current)
+		/* Neither oneself, nor the consumer that waits for one's own next value, is waited for. */
+		if (acting_for(greenlet) != green__current)
 			error = wait_for_end(greenlet, timeout_ms);
 	}
 	if (error) {

@@ -72,12 +72,6 @@ static void raise_in(struct greenlet *greenlet, struct waiter *waiter)
 		greenlet->error_untold = false;
 }
 
-/* Those that ask for the end fail every call until they are cleared, others only the next. */
-static bool fails_next(const struct greenlet *greenlet)
-{
-	return greenlet->error_untold || greenlet->error == GREEN_EXIT || greenlet->error == GREEN_CANCELLED;
-}
-
 static int result_of(const struct waiter *waiter)
 {
 	return __atomic_load_n(&waiter->result, __ATOMIC_ACQUIRE);
@@ -95,7 +89,9 @@ int green__park(struct waiter *waiter, int64_t deadline)
 	struct hub *hub = self->flow->hub;
 
 	critical_enter(self->flow);
-	if (unlikely(self->error) && (waiter->mode & WAIT_RAISABLE) && fails_next(self))
+	if (unlikely(self->kind == GREENLET_GENERATOR) && (waiter->mode & WAIT_RAISABLE))
+		green__error_inherit(self);
+	if (unlikely(self->error) && (waiter->mode & WAIT_RAISABLE) && green__error_fails_next(self))
 		raise_in(self, waiter);
 	if ((waiter->mode & WAIT_INTERRUPTIBLE) && self->interrupted)
 		decide(waiter, -EINTR);
@@ -123,8 +119,12 @@ void green__raised(struct greenlet *greenlet)
 
 void green__raise(struct greenlet *greenlet, int code, void *value)
 {
-	green__error_set(greenlet, code, value);
-	green__raised(greenlet);
+	struct greenlet *acting = acting_for(greenlet);
+
+	green__error_set(acting, code, value);
+	if (acting != greenlet && green__error_asks_for_end(code))
+		green__error_set(greenlet, code, value);
+	green__raised(acting);
 }
 
 int green__raised_error(int error)

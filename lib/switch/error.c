@@ -22,19 +22,67 @@ void *green__received(struct greenlet *self)
 	return NULL;
 }
 
-/* The hub takes nothing, the dead cannot, and who has not started never does when it gets an error. */
+bool green__error_is_code(int code)
+{
+	return code > 0 && code <= GREEN_TIMEOUT;
+}
+
+bool green__error_asks_for_end(int code)
+{
+	return code == GREEN_EXIT || code == GREEN_CANCELLED;
+}
+
+bool green__error_fails_next(const struct greenlet *greenlet)
+{
+	return greenlet->error_untold || green__error_asks_for_end(greenlet->error);
+}
+
+/* What asks for the end stays with the consumer, too: only that one can refuse. */
+void green__error_inherit(struct greenlet *body)
+{
+	struct greenlet *above = body;
+
+	while (above->kind == GREENLET_GENERATOR && !green__error_fails_next(above))
+		above = above->parent;
+	if (above == body || !green__error_fails_next(above))
+		return;
+	green__error_set(body, above->error, above->error_value);
+	if (!green__error_asks_for_end(above->error)) {
+		above->error = 0;
+		above->error_untold = false;
+	}
+}
+
+void green__error_keep(struct error_kept *kept)
+{
+	struct greenlet *self = green__current;
+
+	*kept = (struct error_kept) { self->error, self->error_untold, self->error_value, errno };
+}
+
+void green__error_put_back(const struct error_kept *kept)
+{
+	struct greenlet *self = green__current;
+
+	self->error = kept->code;
+	self->error_untold = kept->untold;
+	self->error_value = kept->value;
+	errno = kept->number;
+}
+
+/* The hub and idle generators take nothing, the dead cannot, and who has not started never does when it gets an error. */
 static bool passes_on(const struct greenlet *greenlet, int error)
 {
-	if (greenlet->kind == GREENLET_HUB || greenlet->state == GREENLET_DEAD)
+	if (greenlet->kind == GREENLET_HUB || greenlet->state == GREENLET_DEAD || greenlet->state == GREENLET_IDLE)
 		return true;
 	return error && greenlet->state == GREENLET_UNSTARTED && !greenlet->scheduled;
 }
 
 void *green__deliver(struct delivery *delivery)
 {
-	struct greenlet *to = delivery->to;
+	struct greenlet *to = acting_for(delivery->to);
 
-	for (; passes_on(to, delivery->error); to = to->parent) {
+	for (; passes_on(to, delivery->error); to = acting_for(to->parent)) {
 		if (to->state == GREENLET_UNSTARTED && to->kind != GREENLET_HUB)
 			green__greenlet_ends(to);
 		/* Asked to end, they have ended. */

@@ -206,10 +206,10 @@ static void greenlet_start(void *arg)
 	arrive(self);
 	self->scheduled = false;
 	critical_leave(self->flow);
-	/* Killed before it came to it. */
-	if (unlikely(self->error))
+	/* Killed before it came to it.  A generator has a consumer to tell. */
+	if (unlikely(self->error) && self->kind != GREENLET_GENERATOR)
 		green__greenlet_finish(NULL);
-	green__greenlet_finish(self->function(self->kind == GREENLET_TASK ? self->argument : self->value));
+	green__greenlet_finish(self->function(self->kind == GREENLET_RAW ? self->value : self->argument));
 }
 
 struct greenlet *green__greenlet_create(struct flow *flow, struct stack *stack, void *(*function)(void *),
@@ -232,7 +232,12 @@ struct greenlet *green__greenlet_create(struct flow *flow, struct stack *stack, 
 	return greenlet;
 }
 
-/* Only greenlets of green_create are counted: a task's parent is the hub, which outlives it. */
+/* Tasks are not counted: their parent is the hub, which outlives them. */
+static bool has_counted_parent(const struct greenlet *greenlet)
+{
+	return greenlet->kind == GREENLET_RAW || greenlet->kind == GREENLET_GENERATOR;
+}
+
 void green__parent_change(struct greenlet *greenlet, struct greenlet *parent)
 {
 	if (greenlet->parent)
@@ -248,7 +253,7 @@ static void children_move_up(struct greenlet *greenlet)
 	list_for_each(node, &greenlet->flow->all) {
 		struct greenlet *child = container_of(node, struct greenlet, all);
 
-		if (child->kind == GREENLET_RAW && child->parent == greenlet)
+		if (has_counted_parent(child) && child->parent == greenlet)
 			green__parent_change(child, greenlet->parent);
 	}
 }
@@ -271,7 +276,7 @@ void green__greenlet_release(struct greenlet *greenlet)
 {
 	if (unlikely(greenlet->children > 0))
 		children_move_up(greenlet);
-	if (greenlet->kind == GREENLET_RAW)
+	if (has_counted_parent(greenlet))
 		green__parent_change(greenlet, NULL);
 	list_remove(&greenlet->all);
 	if (greenlet->state != GREENLET_DEAD)
@@ -345,7 +350,7 @@ static int switch_error(const struct greenlet *target, const struct flow *flow)
 		return target->flow->gone ? ESRCH : EPERM;
 	if (green__current->kind == GREENLET_HUB)
 		return EDEADLK;
-	return target->scheduled ? EBUSY : 0;
+	return target->scheduled || target->state == GREENLET_IDLE ? EBUSY : 0;
 }
 
 /* Go on in whoever takes DELIVERY, which may be the caller. */
@@ -376,6 +381,10 @@ static void *switch_to(struct greenlet *target, int code, void *value)
 	struct delivery delivery = { target, code, value };
 	int error = flow ? switch_error(target, flow) : ENOMEM;
 
+	if (!error && target->stand_in) {
+		delivery.to = acting_for(target);
+		error = switch_error(delivery.to, flow);
+	}
 	if (error) {
 		errno = error;
 		return NULL;
@@ -387,7 +396,7 @@ static void *switch_to(struct greenlet *target, int code, void *value)
 static bool is_suspended(const struct greenlet *target, const struct greenlet *self)
 {
 	return self && target && target->flow == self->flow && target->state == GREENLET_ACTIVE && target != self &&
-	       !target->scheduled && target->kind != GREENLET_HUB && self->kind != GREENLET_HUB;
+	       !target->scheduled && !target->stand_in && target->kind != GREENLET_HUB && self->kind != GREENLET_HUB;
 }
 
 void *green_switch(struct greenlet *target, void *value)
@@ -403,7 +412,7 @@ void *green_switch(struct greenlet *target, void *value)
 
 void *green_throw(struct greenlet *target, int code, void *value)
 {
-	if (code <= 0 || code > GREEN_TIMEOUT) {
+	if (!green__error_is_code(code)) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -419,6 +428,12 @@ void green__flow_after_fork(struct flow *flow)
 	list_append(&flow->all, &self->all);
 	list_init(&self->joiners);
 	flow->living = 1;
+	/* The consumer of a body that forks is there as a function's caller would be. */
+	for (; self->kind == GREENLET_GENERATOR; self = self->parent) {
+		list_append(&flow->all, &self->parent->all);
+		list_init(&self->parent->joiners);
+		flow->living++;
+	}
 	flow->main.waiter = NULL;
 	flow->after = NULL;
 	flow->interrupts = 0;

@@ -27,6 +27,7 @@ enum greenlet_state {
 	GREENLET_ACTIVE,
 	GREENLET_DEAD,
 	GREENLET_LOST, /* its kernel thread has ended before it */
+	GREENLET_IDLE, /* generator.c: nobody waits for its next value, so nobody may resume it or end in it */
 };
 
 enum greenlet_kind {
@@ -34,6 +35,7 @@ enum greenlet_kind {
 	GREENLET_MAIN, /* the stack that the kernel thread came with */
 	GREENLET_HUB,
 	GREENLET_TASK, /* made by green_spawn, or a green pthread */
+	GREENLET_GENERATOR,
 };
 
 enum { GREENLET_NAME_SIZE = 32 };
@@ -55,7 +57,8 @@ struct greenlet {
 	struct greenlet *next_given_back;
 	void *data;     /* the program's */
 	struct greenlet *parent;
-	unsigned children;     /* greenlets of green_create whose parent it is; they move up when it is released */
+	unsigned children;     /* greenlets but tasks whose parent it is; they move up when it is released */
+	struct greenlet *stand_in; /* generator.c: runs for it until it has a value; what is meant for it goes there */
 	void *(*function)(void *);
 	struct stack *stack;   /* NULL for main */
 	struct list all;       /* on flow->all from creation to release */
@@ -176,6 +179,9 @@ void green__parent_change(struct greenlet *greenlet, struct greenlet *parent);
 /* green__taken_back - release what other kernel threads have given back */
 void green__taken_back(struct flow *flow);
 
+/* green__orphan_release - free GREENLET, whose kernel thread has ended; false if it has not */
+bool green__orphan_release(struct greenlet *greenlet);
+
 /* green__flow_gone - FLOW's kernel thread ends: what is left of its greenlets is dead, and FLOW freed with the last handle */
 void green__flow_gone(struct flow *flow);
 
@@ -189,14 +195,45 @@ struct delivery {
 /*
  * green__deliver - find who takes DELIVERY and let it have the error, if that is what it is
  *
- * The dead, the hub, and for an error those that have not started, which end thereby,
- * pass it on to their parents.
+ * The dead, the hub, idle generators, and for an error those that have not started, which
+ * end thereby, pass it on to their parents; who waits for a generator, to its body.
  * Returns: the value to switch to delivery->to with; if that one is parked by the hub, it has been told.
  */
 void *green__deliver(struct delivery *delivery);
 
 /* green__error_set - CODE and VALUE are pending in GREENLET, untold */
 void green__error_set(struct greenlet *greenlet, int code, void *value);
+
+/* green__error_is_code - true of what may be thrown */
+bool green__error_is_code(int code);
+
+/* green__error_asks_for_end - true of the codes that fail every call that would park, until they are cleared */
+bool green__error_asks_for_end(int code);
+
+/* green__error_fails_next - GREENLET's next call that would park fails */
+bool green__error_fails_next(const struct greenlet *greenlet);
+
+/* green__error_inherit - the body BODY is about to wait: an error that would fail its consumer's call fails its own */
+void green__error_inherit(struct greenlet *body);
+
+/* The error and errno of the current greenlet, while it runs what must not touch them. */
+struct error_kept {
+	int code;
+	bool untold;
+	void *value;
+	int number;
+};
+
+void green__error_keep(struct error_kept *kept);
+void green__error_put_back(const struct error_kept *kept);
+
+/* acting_for - who takes what is meant for GREENLET: the body of the generator it waits for, or itself */
+static inline struct greenlet *acting_for(struct greenlet *greenlet)
+{
+	while (greenlet->stand_in)
+		greenlet = greenlet->stand_in;
+	return greenlet;
+}
 
 /* green__received - the end of an explicit switch to the current greenlet: its value, or NULL with errno for an error */
 void *green__received(struct greenlet *self);

@@ -133,17 +133,13 @@ green_tracer *green_set_tracer(green_tracer *tracer, void *argument)
 /* True if GREENLET, suspended in the middle, has ended when it was asked to; how it ended is nobody's concern. */
 static bool cleaned_up(struct greenlet *greenlet)
 {
-	struct greenlet *self = green__current, *parent = greenlet->parent;
-	int code = self->error, saved_errno = errno;
-	bool untold = self->error_untold;
-	void *value = self->error_value;
+	struct greenlet *parent = greenlet->parent;
+	struct error_kept kept;
 
-	green__parent_change(greenlet, self);
+	green__error_keep(&kept);
+	green__parent_change(greenlet, green__current);
 	green_throw(greenlet, GREEN_EXIT, NULL);
-	self->error = code;
-	self->error_value = value;
-	self->error_untold = untold;
-	errno = saved_errno;
+	green__error_put_back(&kept);
 	if (greenlet->state == GREENLET_DEAD)
 		return true;
 	green__parent_change(greenlet, parent);
@@ -153,7 +149,7 @@ static bool cleaned_up(struct greenlet *greenlet)
 static int give_back(struct greenlet *greenlet)
 {
 	if (greenlet->kind == GREENLET_RAW && greenlet->state == GREENLET_ACTIVE &&
-	    (greenlet == green__current || greenlet->scheduled || !cleaned_up(greenlet)))
+	    (greenlet == green__current || greenlet->scheduled || greenlet->stand_in || !cleaned_up(greenlet)))
 		return EBUSY;
 	greenlet->held = false;
 	if (greenlet->state == GREENLET_DEAD || greenlet->kind == GREENLET_RAW)
@@ -169,6 +165,18 @@ static void release_orphan(struct greenlet *orphan)
 	green__greenlet_unmake(orphan);
 	if (--flow->orphans == 0)
 		free(flow);
+}
+
+bool green__orphan_release(struct greenlet *greenlet)
+{
+	bool gone;
+
+	spinlock_lock(&border);
+	gone = greenlet->flow->gone;
+	if (gone)
+		release_orphan(greenlet);
+	spinlock_unlock(&border);
+	return gone;
 }
 
 static void give_back_from_afar(struct greenlet *greenlet)
@@ -192,7 +200,7 @@ int green_destroy(struct greenlet *greenlet)
 
 	if (!greenlet)
 		return 0;
-	if (greenlet->kind == GREENLET_MAIN || greenlet->kind == GREENLET_HUB || !greenlet->held) {
+	if ((greenlet->kind != GREENLET_RAW && greenlet->kind != GREENLET_TASK) || !greenlet->held) {
 		error = EINVAL;
 	} else if (greenlet->flow != flow) {
 		give_back_from_afar(greenlet);
