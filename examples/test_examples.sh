@@ -64,6 +64,10 @@ demo() {
 	timeout 20 "./$1" >"$scratch/$1" && diff "$here/switch_demo.expected" "$scratch/$1"
 }
 
+averages() {
+	timeout 20 ./running_average >"$scratch/averages" && diff "$here/running_average.expected" "$scratch/averages"
+}
+
 # The command loop reads a terminal of its own, key by key.
 demo_on_terminal() {
 	"$python" - "./$1" <<'END'
@@ -109,6 +113,8 @@ for demo in switch_demo_native switch_demo_ucontext; do
 		skip "$demo: not built for this CPU"
 	fi
 done
+
+claim "running_average: output" averages
 
 if command -v "${CC:-cc}" >/dev/null; then
 	claim "README.md: program" program_of_readme
