@@ -7,7 +7,9 @@
  *   green/generator.h values that come one at a time, from a body that yields them
  *   green/time.h      sleep, now
  *   green/timeout.h   a time limit for a stretch of code
- *   green/sync.h      what greenlets wait for each other with
+ *   green/sync.h      event, semaphore, mutex, condition, read-write lock, barrier
+ *   green/queue.h     queues of pointers, channels
+ *   green/local.h     variables of which each greenlet has its own
  *   green/io.h        wait for descriptors; cooperative read, write, poll, close
  *   green/resolve.h   names and addresses; connect and listen by name
  *   green/socket.h    cooperative socket calls, named and shaped as in POSIX
@@ -61,6 +63,8 @@
 #include <green/io.h>
 #include <green/loop.h>
 #include <green/resolve.h>
+#include <green/local.h>
+#include <green/queue.h>
 #include <green/socket.h>
 #include <green/sync.h>
 #include <green/time.h>

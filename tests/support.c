@@ -116,6 +116,40 @@ void *join(struct greenlet *task)
 	return value;
 }
 
+struct greenlet *parked(void *(*function)(void *), void *arg)
+{
+	struct greenlet *task = green_spawn(function, arg);
+
+	ck_assert_ptr_nonnull(task);
+	ck_assert_int_eq(green_yield(), 0);
+	return task;
+}
+
+void kill_soon(struct greenlet *task)
+{
+	assert_fails(green_kill(task, 0) == -1, ETIMEDOUT);
+}
+
+struct call {
+	struct timer timer;
+	void (*function)(void);
+};
+
+static void call(struct timer *timer)
+{
+	ck_assert_ptr_eq(green__current, green__hub()->greenlet);
+	container_of(timer, struct call, timer)->function();
+}
+
+void in_hub(void (*function)(void))
+{
+	struct call soon = { .function = function };
+
+	timer_start(&green__hub()->timers, &soon.timer, clock_now(), call);
+	ck_assert_int_eq(green_sleep(1), 0);
+	ck_assert(!soon.timer.pending);
+}
+
 void *in_thread(void *(*function)(void *), void *arg)
 {
 	pthread_t thread;

@@ -68,6 +68,15 @@ void assert_took(int64_t start, int64_t ms);
 /* join - wait for TASK, give the handle back and return its value */
 void *join(struct greenlet *task);
 
+/* parked - a task of FUNCTION(ARG) that has run until it waits */
+struct greenlet *parked(void *(*function)(void *), void *arg);
+
+/* kill_soon - TASK, which waits, is asked to end, and has not run since */
+void kill_soon(struct greenlet *task);
+
+/* in_hub - let the loop call FUNCTION, which so runs in the hub greenlet */
+void in_hub(void (*function)(void));
+
 /* in_thread - run FUNCTION(ARG) on a kernel thread of its own and wait for it with the whole process */
 void *in_thread(void *(*function)(void *), void *arg);
 

@@ -177,18 +177,25 @@ static bool another_may_wake(struct hub *hub, int64_t now)
 	return true;
 }
 
-/* Whose wait a deadlock ends: the main greenlet's, or where that waits for a greenlet, the first other one. */
+/*
+ * Whose wait a deadlock ends: the main greenlet's, or where that waits for a greenlet, the first other one.
+ * Those that no error may end come last.
+ */
 static struct waiter *stuck(const struct hub *hub)
 {
-	if (hub->flow->main.waiter)
+	struct waiter *plain = NULL;
+
+	if (hub->flow->main.waiter && (hub->flow->main.waiter->mode & WAIT_RAISABLE))
 		return hub->flow->main.waiter;
 	list_for_each(node, &hub->flow->all) {
 		struct greenlet *greenlet = container_of(node, struct greenlet, all);
 
-		if (greenlet->waiter)
+		if (greenlet->waiter && (greenlet->waiter->mode & WAIT_RAISABLE))
 			return greenlet->waiter;
+		if (greenlet->waiter && !plain)
+			plain = greenlet->waiter;
 	}
-	return NULL;
+	return plain;
 }
 
 static void poll_events(struct hub *hub, int64_t now)

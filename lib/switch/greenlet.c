@@ -44,6 +44,8 @@ static void flow_destroy(void *arg)
 {
 	struct flow *flow = arg;
 
+	if (green__current == &flow->main && flow->main.locals)
+		flow->main.locals->ended(&flow->main);
 	if (flow->hub)
 		green__hub_destroy(flow);
 	current_set(NULL);
@@ -306,6 +308,8 @@ void green__greenlet_finish(void *result)
 	struct flow *flow = self->flow;
 	struct greenlet *heir;
 
+	if (unlikely(self->locals != NULL))
+		self->locals->ended(self);
 	critical_enter(flow);
 	self->result = self->error ? self->error == GREEN_EXIT ? self->error_value : NULL : result;
 	if (self->ended)

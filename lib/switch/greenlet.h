@@ -40,6 +40,11 @@ enum greenlet_kind {
 
 enum { GREENLET_NAME_SIZE = 32 };
 
+/* What a greenlet has of its own in the program's variables; the floor that keeps them knows more. */
+struct locals {
+	void (*ended)(struct greenlet *); /* destroy them all, on the greenlet's own stack; its last act but for the end */
+};
+
 struct greenlet {
 	struct context context;
 	struct flow *flow;
@@ -65,6 +70,8 @@ struct greenlet {
 	uint64_t id;
 	char name[GREENLET_NAME_SIZE];
 	struct sanitizer_stack sanitizer;
+
+	struct locals *locals;  /* local.c: NULL until it has any */
 
 	struct list ready;      /* hub.c: on hub->ready or hub->pass */
 	struct waiter *waiter;  /* waiter.c: what it is parked on, else NULL */

@@ -67,14 +67,21 @@ void green__waitq_remove(struct green_waitq *queue, struct waitq_entry *entry)
 		queue->last = entry->prev;
 }
 
+bool green__waitq_wake_first(struct green_waitq *queue, int result)
+{
+	struct waitq_entry *entry = queue->first;
+
+	green__waitq_remove(queue, entry);
+	entry->woken = green__wake(entry->waiter, result);
+	return entry->woken;
+}
+
 struct waitq_entry *green__waitq_wake(struct green_waitq *queue, int result)
 {
 	struct waitq_entry *entry;
 
 	while ((entry = queue->first)) {
-		green__waitq_remove(queue, entry);
-		entry->woken = green__wake(entry->waiter, result);
-		if (entry->woken)
+		if (green__waitq_wake_first(queue, result))
 			return entry;
 	}
 	return NULL;
@@ -100,34 +107,36 @@ static int hub_made(struct green_waitq *queue)
 }
 
 /* The caller stays in its critical section, or a signal handler could come between the lock and the wait. */
-static int wait_unlocked(struct green_waitq *queue, struct waiter *waiter, int timeout_ms)
-{
-	struct greenlet *self = waiter->greenlet;
-	int error;
-
-	__atomic_store_n(&queue->lock, green__process, __ATOMIC_RELEASE);
-	self->flow->hub->shared++;
-	error = green__park(waiter, clock_after_ms(timeout_ms));
-	self->flow->hub->shared--;
-	waitq_lock_only(queue);
-	return error;
-}
-
-int green__waitq_wait(struct green_waitq *queue, struct waitq_entry *entry, const char *kind, int timeout_ms)
+static int wait_in(struct green_waitq *queue, struct waitq_entry *entry, const char *kind, enum wait_mode mode,
+		   int64_t deadline)
 {
 	struct greenlet *self = green__current;
 	struct waiter waiter;
 	int error;
 
+	green__waiter_init(&waiter, mode, kind, queue);
+	green__waitq_append(queue, entry, &waiter);
+	__atomic_store_n(&queue->lock, green__process, __ATOMIC_RELEASE);
+	self->flow->hub->shared++;
+	error = green__park(&waiter, deadline);
+	self->flow->hub->shared--;
+	waitq_lock_only(queue);
+	green__waitq_remove(queue, entry);
+	return error;
+}
+
+int green__waitq_wait(struct green_waitq *queue, struct waitq_entry *entry, const char *kind, int timeout_ms)
+{
 	if (timeout_ms == 0)
 		return -ETIMEDOUT;
-	if (unlikely(!self || !self->flow->hub))
+	if (unlikely(!green__current || !green__current->flow->hub))
 		return hub_made(queue);
-	green__waiter_init(&waiter, WAIT_RAISABLE, kind, queue);
-	green__waitq_append(queue, entry, &waiter);
-	error = wait_unlocked(queue, &waiter, timeout_ms);
-	green__waitq_remove(queue, entry);
-	return green__raised_error(error);
+	return green__raised_error(wait_in(queue, entry, kind, WAIT_RAISABLE, clock_after_ms(timeout_ms)));
+}
+
+int green__waitq_wait_plainly(struct green_waitq *queue, struct waitq_entry *entry, const char *kind)
+{
+	return wait_in(queue, entry, kind, WAIT_PLAIN, CLOCK_NEVER);
 }
 
 bool green__waitq_check(const struct green_waitq *queue)

@@ -24,7 +24,8 @@
 struct waitq_entry {
 	struct waitq_entry *next, *prev;
 	struct waiter *waiter;
-	void *item;  /* what the two sides tell or hand each other */
+	void *item;  /* what the two sides hand each other; the object's own, as is */
+	int what;    /* what is waited for */
 	bool queued; /* it is on the queue */
 	bool woken;  /* it was through this one that the wait ended */
 };
@@ -62,11 +63,20 @@ static inline bool waitq_empty(const struct green_waitq *queue)
 	return !queue->first;
 }
 
+/* waitq_undecided - ENTRY's wait goes on; it may end at any time if it is another kernel thread's */
+static inline bool waitq_undecided(const struct waitq_entry *entry)
+{
+	return __atomic_load_n(&entry->waiter->result, __ATOMIC_ACQUIRE) == WAITER_WAITING;
+}
+
 /* green__waitq_append - ENTRY is the last; WAITER is the caller's.  Locked */
 void green__waitq_append(struct green_waitq *queue, struct waitq_entry *entry, struct waiter *waiter);
 
 /* green__waitq_remove - take ENTRY off, if it is on QUEUE; locked */
 void green__waitq_remove(struct green_waitq *queue, struct waitq_entry *entry);
+
+/* green__waitq_wake_first - take the first off and end its wait with RESULT; false if that had ended before; locked */
+bool green__waitq_wake_first(struct green_waitq *queue, int result);
 
 /*
  * green__waitq_wake - end the wait of the first that can still be woken, with RESULT (0 or -errno); locked
@@ -81,7 +91,8 @@ size_t green__waitq_wake_all(struct green_waitq *queue, int result);
 /*
  * green__waitq_wait - wait in QUEUE until somebody wakes the caller; locked before and after, not meanwhile
  *
- * ENTRY, of which the caller sets ITEM only, is off the queue again.  KIND is for reports, beside the address of QUEUE: "event".  TIMEOUT_MS as for poll(2).
+ * ENTRY, of which the caller sets ITEM and WHAT if it likes, is off the queue again.  KIND is for reports, beside
+ * the address of QUEUE: "event".  TIMEOUT_MS as for poll(2).
  * Switches: yes.
  * Returns: what the wake carried; or, having done nothing but leave the queue,
  *   -EAGAIN     there was no hub; now there is.  Meanwhile the lock was given back: look again
@@ -90,6 +101,24 @@ size_t green__waitq_wake_all(struct green_waitq *queue, int result);
  *   -ENOMEM     there is no hub; -ECANCELED and others: the error that was raised
  */
 int green__waitq_wait(struct green_waitq *queue, struct waitq_entry *entry, const char *kind, int timeout_ms);
+
+/* green__waitq_wait_plainly - as green__waitq_wait, for ever and whatever is raised meanwhile; there is a hub */
+int green__waitq_wait_plainly(struct green_waitq *queue, struct waitq_entry *entry, const char *kind);
+
+/* waitq_refusal - 0, or the -errno with which a wait of the caller, who has a hub, would end before it begins */
+static inline int waitq_refusal(int timeout_ms)
+{
+	if (timeout_ms == 0)
+		return -ETIMEDOUT;
+	return green__current->kind == GREENLET_HUB ? -EDEADLK : 0;
+}
+
+/* waitq_finish - unlock, and what a public call returns for ERROR, 0 or -errno */
+static inline int waitq_finish(struct green_waitq *queue, int error)
+{
+	waitq_unlock(queue);
+	return (int)sys_result(error);
+}
 
 /* green__waitq_check - true if QUEUE's links agree; for tests and debug builds */
 bool green__waitq_check(const struct green_waitq *queue);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * semaphore.c - so many at a time
+ *
+ * A unit that is released goes to who waits longest, so while anybody waits for one the count is 0.
+ */
+#include "sync/semaphore.h"
+
+int green_semaphore_acquire(struct green_semaphore *semaphore, int timeout_ms)
+{
+	struct waitq_entry entry;
+	int error;
+
+	waitq_lock(&semaphore->waiters);
+	do {
+		entry.what = SEMAPHORE_TAKES;
+		error = semaphore_try(semaphore) ? 0 : green__waitq_wait(&semaphore->waiters, &entry, "semaphore", timeout_ms);
+	} while (error == -EAGAIN);
+	return waitq_finish(&semaphore->waiters, error);
+}
+
+/* One who only looks has seen the unit, whoever takes it. */
+static int release(struct green_semaphore *semaphore)
+{
+	struct waitq_entry *entry;
+	size_t count = semaphore->count;
+
+	if (count == GREEN_UNLIMITED)
+		return 0;
+	if (count + 1 == GREEN_UNLIMITED || (semaphore->limit && count >= semaphore->limit))
+		return -EOVERFLOW;
+	while ((entry = green__waitq_wake(&semaphore->waiters, 0))) {
+		if (entry->what == SEMAPHORE_TAKES)
+			return 0;
+	}
+	__atomic_store_n(&semaphore->count, count + 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
+int green_semaphore_release(struct green_semaphore *semaphore)
+{
+	waitq_lock(&semaphore->waiters);
+	return waitq_finish(&semaphore->waiters, release(semaphore));
+}
+
+int green_semaphore_wait(struct green_semaphore *semaphore, int timeout_ms)
+{
+	struct waitq_entry entry;
+	int error;
+
+	waitq_lock(&semaphore->waiters);
+	do {
+		entry.what = SEMAPHORE_LOOKS;
+		error = semaphore->count ? 0 : green__waitq_wait(&semaphore->waiters, &entry, "semaphore", timeout_ms);
+	} while (error == -EAGAIN);
+	return waitq_finish(&semaphore->waiters, error);
+}
+
+size_t green_semaphore_count(const struct green_semaphore *semaphore)
+{
+	return __atomic_load_n(&semaphore->count, __ATOMIC_RELAXED);
+}
