@@ -14,6 +14,7 @@
  *   green/resolve.h   names and addresses; connect and listen by name
  *   green/socket.h    cooperative socket calls, named and shaped as in POSIX
  *   green/loop.h      be called: soon, later, by another thread
+ *   green/stream.h    buffered reading and writing
  *
  * Words.  A greenlet is a stack and a saved context, switched explicitly, with a
  * parent that gets control when it ends.  A task is a greenlet that the hub
@@ -67,6 +68,7 @@
 #include <green/queue.h>
 #include <green/socket.h>
 #include <green/sync.h>
+#include <green/stream.h>
 #include <green/time.h>
 #include <green/timeout.h>
 
