@@ -586,6 +586,31 @@ START_TEST(an_overflow_on_a_second_thread_is_named_too)
 }
 END_TEST
 
+static void *write_beyond(void *index)
+{
+	volatile char bytes[8] = { 0 };
+
+	bytes[(intptr_t)index] = 1;
+	return (void *)(intptr_t)bytes[0];
+}
+
+static void write_beyond_in_child(void)
+{
+	green_switch(green_create(write_beyond, NULL), (void *)(intptr_t)8);
+}
+
+START_TEST(u23_a_wrong_access_on_a_stack_of_ours_is_found)
+{
+	char text[4000];
+
+#ifndef __SANITIZE_ADDRESS__
+	return skipped("this build has no AddressSanitizer");
+#endif
+	ck_assert_int_ne(in_child(write_beyond_in_child, text, sizeof(text)), 0);
+	ck_assert_msg(strstr(text, "stack-buffer-overflow") && strstr(text, "write_beyond"), "stderr: %s", text);
+}
+END_TEST
+
 static void own_handler(int number)
 {
 	(void)number;
@@ -774,6 +799,7 @@ static void add_lives(TCase *tcase)
 static void add_stacks_and_threads(TCase *tcase)
 {
 	tcase_add_test(tcase, the_stack_size_is_what_was_set);
+	tcase_add_test(tcase, u23_a_wrong_access_on_a_stack_of_ours_is_found);
 	tcase_add_test(tcase, an_overflow_ends_in_sigsegv_and_one_sentence);
 	tcase_add_test(tcase, an_overflow_on_a_second_thread_is_named_too);
 	tcase_add_test(tcase, a_handler_of_the_program_goes_first);

@@ -80,8 +80,11 @@ static int consume(rd_kafka_t *consumer, bool *seen)
 	int right = 0;
 
 	if (message && !message->err) {
-		int number = atoi(strndupa(message->payload, message->len));
+		char text[32];
+		int number;
 
+		snprintf(text, sizeof(text), "%.*s", (int)message->len, (const char *)message->payload);
+		number = atoi(text) % (PRODUCERS * MESSAGES);
 		right = !seen[number];
 		seen[number] = true;
 	}
