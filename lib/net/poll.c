@@ -206,7 +206,7 @@ long green__select(int count, fd_set *read, fd_set *write, fd_set *except, int64
 			break;
 		error = poll_wait(hub, selection.fds, selection.used, deadline);
 		if (error && error != -ETIMEDOUT && error != -EBADF && !(error == -EINTR && green__interrupted(false)))
-			return error;
+			return green__raised_error(error);
 	}
 	count_look(hub);
 	return ready;
