@@ -27,6 +27,7 @@ struct fd {
 
 struct fd_table {
 	struct hub *hub;
+	uint64_t places; /* given out so far */
 	struct fd *chunks[CHUNKS];
 };
 
@@ -197,6 +198,18 @@ static int park_for_a_look(struct waiter *waiter, int64_t deadline)
 	return error == -ETIMEDOUT && soon < deadline ? 0 : error;
 }
 
+/* Behind all who have waited for longer: who was woken for nothing has its place again. */
+static void enqueue(struct fd_table *table, struct fd *entry, struct fd_wait *wait)
+{
+	struct list *before = entry->waits.prev;
+
+	if (!wait->place)
+		wait->place = ++table->places;
+	while (before != &entry->waits && container_of(before, struct fd_wait, link)->place > wait->place)
+		before = before->prev;
+	list_insert_between(&wait->link, before, before->next);
+}
+
 int green__fd_wait_many(struct hub *hub, struct fd_wait *waits, size_t count, int64_t deadline, enum wait_mode mode)
 {
 	struct fd_waits all = { waits, count };
@@ -217,7 +230,7 @@ int green__fd_wait_many(struct hub *hub, struct fd_wait *waits, size_t count, in
 			error = wait->fd < 0 ? -EBADF : -ENOMEM;
 			continue;
 		}
-		list_append(&entry->waits, &wait->link);
+		enqueue(hub->fds, entry, wait);
 		error = arm(hub, wait->fd, entry);
 	}
 	hub->fd_waits++;

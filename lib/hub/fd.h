@@ -24,6 +24,7 @@ struct fd_wait {
 	uint32_t got;          /* what the event said that ended the wait */
 	int fd;
 	bool takes;            /* will take what is there, so one of its kind is woken for each event */
+	uint64_t place;        /* in the order of arrival; 0 for the first wait of a call, whose later ones keep it */
 };
 
 /* What one greenlet waits for. */
@@ -44,7 +45,7 @@ void green__fd_event(void *hub, uint64_t data, uint32_t events);
 /*
  * green__fd_wait_many - wait until one of COUNT descriptors has an event
  *
- * Only FD, EVENTS and TAKES of each of WAITS need be set.
+ * Only FD, EVENTS, TAKES and PLACE of each of WAITS need be set.
  *
  * Returns: 0, with GOT set in those that had an event; -errno as green__park;
  * -EPERM if one of them is a file that is always ready; -EBADF if one was closed.

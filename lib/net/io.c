@@ -31,6 +31,7 @@ void green__io_start(struct io *io, int fd, uint32_t events, int timeout_option)
 	io->dontwait = false;
 	io->moved = false;
 	io->woken = false;
+	io->place = 0;
 	io->timeout_option = timeout_option;
 	io->deadline = 0;
 	io->hub = green__current->flow->hub;
@@ -43,15 +44,9 @@ static int64_t io_deadline(struct io *io)
 	return io->deadline;
 }
 
-int green__io_wait(struct io *io)
+/* What the end of a wait means for the call. */
+static int io_waited(struct io *io, int error)
 {
-	int error;
-
-	if (io->dontwait || green__descriptor_nonblocking(io->fd))
-		return -EAGAIN;
-	error = green__fd_wait(io->hub, io->fd, io->events, io_deadline(io), WAIT_BOTH);
-	if (!error)
-		io->woken = true;
 	if (error == -ETIMEDOUT)
 		return -EAGAIN;
 	/* A call with a timeout of its own, or with something to tell, is never restarted, see signal(7). */
@@ -60,6 +55,20 @@ int green__io_wait(struct io *io)
 	if (error == -ECANCELED && io->moved)
 		green__raise_again();
 	return green__raised_error(error);
+}
+
+int green__io_wait(struct io *io)
+{
+	struct fd_wait wait = { .fd = io->fd, .events = io->events, .takes = true, .place = io->place };
+	int error;
+
+	if (io->dontwait || green__descriptor_nonblocking(io->fd))
+		return -EAGAIN;
+	error = green__fd_wait_many(io->hub, &wait, 1, io_deadline(io), WAIT_BOTH);
+	io->place = wait.place;
+	if (!error)
+		io->woken = true;
+	return io_waited(io, error);
 }
 
 void green__io_end(struct io *io)

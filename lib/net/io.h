@@ -24,6 +24,7 @@ struct io {
 	bool dontwait;     /* MSG_DONTWAIT and the like: the caller wants EAGAIN */
 	bool moved;        /* some bytes have gone or come: a handler ends the call, which returns their number */
 	bool woken;        /* an event was ours, so the next taker has to be told when we are done */
+	uint64_t place;    /* among those who wait for FD, from the first wait to the last */
 	int timeout_option; /* SO_RCVTIMEO, SO_SNDTIMEO, or 0 where neither applies */
 	int64_t deadline;  /* CLOCK_NEVER until the first wait has asked for the timeout */
 	struct hub *hub;

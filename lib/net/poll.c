@@ -53,6 +53,7 @@ static size_t waits_fill(struct fd_wait *waits, const struct pollfd *fds, nfds_t
 			continue;
 		waits[used].fd = fds[i].fd;
 		waits[used].events = epoll_events(fds[i].events);
+		waits[used].place = 0;
 		waits[used++].takes = false;
 	}
 	return used;
