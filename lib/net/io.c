@@ -71,6 +71,15 @@ int green__io_wait(struct io *io)
 	return io_waited(io, error);
 }
 
+int green__io_pause(struct io *io, int64_t pause)
+{
+	int64_t soon = clock_after(pause), deadline = io_deadline(io);
+
+	if (clock_now() >= deadline)
+		return -EAGAIN;
+	return io_waited(io, green__sleep(io->hub, soon < deadline ? soon : deadline, WAIT_BOTH));
+}
+
 void green__io_end(struct io *io)
 {
 	struct greenlet *self = green__current;

@@ -40,6 +40,9 @@ void green__io_start(struct io *io, int fd, uint32_t events, int timeout_option)
  */
 int green__io_wait(struct io *io);
 
+/* green__io_pause - as green__io_wait, where nothing tells when: try again after PAUSE nanoseconds */
+int green__io_pause(struct io *io, int64_t pause);
+
 /* green__io_end - the call has its result */
 void green__io_end(struct io *io);
 

@@ -18,6 +18,8 @@ enum {
 };
 
 #define PEEK_AGAIN (1 * NS_PER_MS)
+#define FIRST_PAUSE (NS_PER_MS / 4)
+#define LONGEST_PAUSE (16 * NS_PER_MS)
 
 /* These never wait for data of the ordinary kind. */
 #define SPECIAL_FLAGS (MSG_OOB | MSG_ERRQUEUE)
@@ -352,6 +354,29 @@ static long send_stream(struct io *io, const struct msghdr *message, int flags, 
 	return done ? (long)done : result;
 }
 
+/*
+ * ATTEMPT until it says something else than EAGAIN, where nothing tells when that may be
+ *
+ * On a worker the call could not be stopped, and a few of them would keep the whole pool.
+ */
+static long try_on(struct io *io, long (*attempt)(void *), void *call)
+{
+	int64_t pause = FIRST_PAUSE;
+	long result = -EAGAIN;
+	int error;
+
+	while (result == -EAGAIN) {
+		error = green__io_pause(io, pause);
+		if (error)
+			return error;
+		result = attempt(call);
+		io->hub->flow->stats->io_calls++;
+		if (pause < LONGEST_PAUSE)
+			pause *= 2;
+	}
+	return result;
+}
+
 struct message_call {
 	int fd, flags;
 	const struct msghdr *message;
@@ -373,6 +398,10 @@ static long send_unannounced(struct io *io, const struct msghdr *message, int fl
 	struct message_call call = { io->fd, flags, message };
 	long result;
 
+	if (!io->hub->elsewhere) {
+		call.flags |= MSG_DONTWAIT;
+		return try_on(io, send_run, &call);
+	}
 	return green__work(io->hub, send_run, &call, &result) ? send_run(&call) : result;
 }
 
@@ -540,6 +569,18 @@ static void set_nonblocking(int fd, int on)
 	sys_call(SYS_ioctl, fd, FIONBIO, &on);
 }
 
+/* Only where nobody else can see it, O_NONBLOCK is set for the moment of the call. */
+static long connect_attempt(void *call)
+{
+	int fd = ((struct socket_call *)call)->fd;
+	long result;
+
+	set_nonblocking(fd, 1);
+	result = connect_run(call);
+	set_nonblocking(fd, 0);
+	return result;
+}
+
 static long connect_work(struct io *io, struct socket_call *call)
 {
 	long result;
@@ -567,17 +608,14 @@ long green__connect(int fd, const struct sockaddr *address, socklen_t length)
 	if (!connect_may_wait(fd) || green__descriptor_nonblocking(fd))
 		return connect_run(&call);
 	green__io_start(&io, fd, EPOLLOUT, SO_SNDTIMEO);
-	/* Only where nobody else can see it, O_NONBLOCK is set for the moment of the call. */
 	if (!green__descriptor_private(green__descriptor(fd)))
 		return connect_work(&io, &call);
-	set_nonblocking(fd, 1);
-	result = connect_run(&call);
-	set_nonblocking(fd, 0);
+	result = connect_attempt(&call);
 	io.hub->flow->stats->io_calls += 3;
 	if (result == -EINPROGRESS || result == -EALREADY)
 		result = connect_finish(&io);
-	else if (result == -EAGAIN)
-		result = connect_work(&io, &call); /* the listener's backlog is full, which a local socket cannot be polled for */
+	else if (result == -EAGAIN) /* the listener's backlog is full, which a local socket cannot be polled for */
+		result = io.hub->elsewhere ? connect_work(&io, &call) : try_on(&io, connect_attempt, &call);
 	green__io_end(&io);
 	return result;
 }
