@@ -4,7 +4,8 @@ import math
 from html import escape
 
 COLORS = {"green": "#1a8f3c", "shim": "#0f8f96", "peer": "#5b6b8c", "limit": "#111111"}
-LEGEND = {"green": "written with libgreen", "shim": "unchanged, under green run", "peer": "peers", "limit": "epoll by hand"}
+LEGEND = {"green": "written with libgreen", "shim": "unchanged, under green run", "peer": "peers",
+          "limit": "epoll by hand"}
 ROW, NAMES, PLOT, GAP, TOP = 17, 290, 270, 30, 64
 
 

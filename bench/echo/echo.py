@@ -147,7 +147,8 @@ class Bench:
         progress = Progress(len(cells) * (self.options.rounds + bool(self.way)) + len(self.instructed()))
         for number in range(self.options.rounds):
             order = cells[:]
-            random.Random(number).shuffle(order)    # within one number of connections, so that a round is compared closely
+            random.Random(number).shuffle(order)
+            # By the number of connections, so that what is compared is measured close together.
             for kind, count in sorted(order, key=lambda cell: cell[1]):
                 progress.step(f"round {number + 1} of {self.options.rounds}: {report.count_name(count)}, {kind.name}")
                 run = self.try_cell(kind, count, measure.measure, self.options.seconds, size)
@@ -170,7 +171,8 @@ class Bench:
         for folder, name in targets:
             (folder / f"{name}.md").write_text(report.markdown(self.figures, self.run, f"{name}.svg"))
             (folder / f"{name}.svg").write_text(report.svg(self.figures))
-        (self.build / "bench/echo/echo.json").write_text(json.dumps(report.as_json(self.figures, self.run), indent=1) + "\n")
+        known = report.as_json(self.figures, self.run)
+        (self.build / "bench/echo/echo.json").write_text(json.dumps(known, indent=1) + "\n")
         return targets[-1][0] / f"{targets[-1][1]}.md"
 
     def summary(self):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""kinds.py - the echo servers of the benchmark: how each is built and started, what it needs, whom it is compared with"""
+"""kinds.py - the echo servers of the benchmark: how each is built and started, what it needs, whom it stands beside"""
 import os
 import shutil
 import subprocess

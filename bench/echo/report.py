@@ -38,7 +38,7 @@ def table(head, rows, left=1):
 
 
 class Figures:
-    """All rounds of all cells.  A round's figures are compared with each other only, for all of it saw the same machine."""
+    """All rounds of all cells.  Only figures of one round are compared: they saw the same machine."""
 
     def __init__(self, kinds, counts):
         self.kinds, self.counts = kinds, counts
@@ -134,7 +134,8 @@ def losses(figures):
         found = []
         for what, (words, lost) in WORSE.items():
             cells = [(count, figures.ratios(kind.key, peer.key, count, what)) for count in figures.counts]
-            where = [f"×{statistics.median(ratios):.2f} with {count:,}" for count, ratios in cells if ratios and lost(ratios)]
+            where = [f"×{statistics.median(ratios):.2f} with {count:,}" for count, ratios in cells
+                     if ratios and lost(ratios)]
             found += [f"{words} ({', '.join(where)})"] if where else []
         if found:
             yield f"- {kind.name}, beside {peer.name}: {'; '.join(found)}"
@@ -160,48 +161,68 @@ def machine_notes(figures, run):
     placed = ("the server alone on one, the load client alone on another" if run["pinned"] else
               "the only one carries the server and the load client")
     yield f"{processor()}, {os.cpu_count()} cores ({placed}), Linux {platform.release()}; {run['date']}."
-    yield (f"{run['rounds']} rounds of {run['seconds']:g} s for each server and number of connections, the servers of a "
-           f"round in random order, each started anew; {run['size']}-byte messages, one in flight on each connection. "
-           "Every byte was compared. A figure is the median, in brackets the smallest and the largest; a ratio is the "
-           "median of the ratios of the rounds.")
-    yield (f"The load average was {run['load_before']} before and {run['load_after']} after. Processes that have nothing to "
-           f"do with this used {statistics.median(others):.2f} cores while a server was measured, at most "
-           f"{max(others):.2f}; the hypervisor took {statistics.median(stolen):.0%} of a core, at most {max(stolen):.0%}. "
-           "Figures are only as good as that.")
-    yield ("CPU is what the scheduler has counted for the server's threads, kernel included. Where the core is busy for "
-           "less than about 95 %, the load client or a turn between the two sets messages/s, not the server: then compare "
-           "CPU per message.")
+    yield (f"{run['rounds']} rounds of {run['seconds']:g} s for each server and number of connections, the servers of "
+           f"a round in random order, each started anew; {run['size']}-byte messages, one in flight on each "
+           "connection. Every byte was compared. A figure is the median, in brackets the smallest and the largest; a "
+           "ratio is the median of the ratios of the rounds.")
+    yield (f"The load average was {run['load_before']} before and {run['load_after']} after. Processes that have "
+           f"nothing to do with this used {statistics.median(others):.2f} cores while a server was measured, at most "
+           f"{max(others):.2f}; the hypervisor took {statistics.median(stolen):.0%} of a core, at most "
+           f"{max(stolen):.0%}. Figures are only as good as that.")
+    yield ("CPU is what the scheduler has counted for the server's threads, kernel included. Where the core is busy "
+           "for less than about 95 %, the load client or a turn between the two sets messages/s, not the server: then "
+           "compare CPU per message.")
     yield ("System calls: " + (f"counted by {run['counter']}, in a run of their own." if run["counter"] else
                                "not counted, for neither perf nor strace works here (packages linux-perf, strace)."))
-    yield ("User instructions: " + ("valgrind's count, the difference of two runs with 10 connections, where the client "
-                                    "waits for the server; of C programs as they are only, for under `green run`, in "
-                                    "Python, node and Go valgrind would measure something else." if run["valgrind"] else
-                                    "not counted, for there is no valgrind here."))
+    yield ("User instructions: " + ("valgrind's count, the difference of two runs with 10 connections, where the "
+                                    "client waits for the server; of C programs only, and not under `green run`, for "
+                                    "of interpreters and of Go valgrind would count something else." if run["valgrind"]
+                                    else "not counted, for there is no valgrind here."))
     yield f"Versions: {', '.join(versions())}."
 
 
+HEAD = """\
+# Echo servers side by side
+
+Written by `make bench-echo`, which measures anew. The limit, `epoll by hand`, does nothing but move the data: ratios
+are against it. Of CPU and time less is better, of messages more.
+"""
+DUELS = """\
+## Each form beside its peers
+
+CPU per message, the form's divided by the peer's: below 1 the form needs less.
+
+{cpu}
+Messages per second, the form's divided by the peer's: above 1 the form answers more.
+
+{rate}"""
+LOSSES = """\
+## Where libgreen loses
+
+The peer was better in each of the {rounds} rounds, which for equals happens by chance once in {chance} times:
+
+{losses}
+"""
+MEMORY = """\
+A server that serves one connection after the other has figures with one connection only.
+
+## Memory and instructions
+
+Memory of one more connection: RSS, and 16 KB for each kernel thread.
+
+{table}"""
+
+
 def markdown(figures, run, plot_name):
-    parts = ["# Echo servers side by side\n",
-             "Written by `make bench-echo`, which measures anew. The limit, `epoll by hand`, does nothing but move the data: "
-             "ratios are against it. Of CPU and time less is better, of messages more.\n",
-             "\n".join(f"- {note}" for note in machine_notes(figures, run)) + "\n"]
-    for missing in figures.missing:
-        parts.append(f"**Not measured:** {missing}\n")
-    for trouble in figures.troubles:
-        parts.append(f"**Went wrong:** {trouble}\n")
+    parts = [HEAD, "\n".join(f"- {note}" for note in machine_notes(figures, run)) + "\n"]
+    parts += [f"**Not measured:** {missing}\n" for missing in figures.missing]
+    parts += [f"**Went wrong:** {trouble}\n" for trouble in figures.troubles]
     parts.append(f"![CPU per message]({plot_name})\n")
-    parts.append("## Each form beside its peers\n\nCPU per message, the form's divided by the peer's: below 1 the form needs "
-                 "less.\n\n" + duel_table(figures, "cpu"))
-    parts.append("Messages per second, the form's divided by the peer's: above 1 the form answers more.\n\n" +
-                 duel_table(figures, "rate"))
-    lost = list(losses(figures)) or ["- nowhere in this run"]
-    parts.append(f"## Where libgreen loses\n\nThe peer was better in each of the {run['rounds']} rounds, which for equals happens by "
-                 f"chance once in {2 ** run['rounds']} times:\n\n" + "\n".join(lost) + "\n")
-    for count in figures.counts:
-        parts.append(f"## {count_name(count)}\n\n" + count_table(figures, count))
-    parts.append("A server that serves one connection after the other has figures with one connection only.\n")
-    parts.append("## Memory and instructions\n\nMemory of one more connection: RSS, and 16 KB for each kernel thread.\n\n" +
-                 server_table(figures))
+    parts.append(DUELS.format(cpu=duel_table(figures, "cpu"), rate=duel_table(figures, "rate")))
+    parts.append(LOSSES.format(rounds=run["rounds"], chance=2 ** run["rounds"],
+                               losses="\n".join(losses(figures)) or "- nowhere in this run"))
+    parts += [f"## {count_name(count)}\n\n" + count_table(figures, count) for count in figures.counts]
+    parts.append(MEMORY.format(table=server_table(figures)))
     return "\n".join(parts)
 
 
@@ -211,11 +232,11 @@ def svg(figures):
         cells = [(kind, figures.all(kind.key, count, "cpu")) for kind in figures.kinds]
         panels.append((count_name(count), [(kind.name, family(kind), min(v), statistics.median(v), max(v))
                                            for kind, v in cells if v]))
-    return charts.plot("CPU per echoed message, µs: median, smallest and largest of all rounds (logarithmic)", panels)
+    return charts.plot("CPU per echoed message, µs: median, smallest and largest of the rounds (logarithmic)", panels)
 
 
 def as_json(figures, run):
-    return {"run": run, "missing": figures.missing, "troubles": figures.troubles,
-            "cells": [{"server": key, "connections": count, "rounds": runs, "calls_per_message": figures.calls.get((key, count))}
-                      for (key, count), runs in figures.rounds.items() if runs],
+    cells = [{"server": key, "connections": count, "rounds": runs, "calls_per_message": figures.calls.get((key, count))}
+             for (key, count), runs in figures.rounds.items() if runs]
+    return {"run": run, "missing": figures.missing, "troubles": figures.troubles, "cells": cells,
             "instructions_per_message": figures.instructions}
