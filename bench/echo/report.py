@@ -102,7 +102,7 @@ def server_table(figures):
     for kind in figures.kinds:
         memory, work = figures.per_connection(kind.key), figures.instructions.get(kind.key)
         if memory or work:
-            rows.append([label(kind), f"{memory / 1024:.1f}" if memory else "–", amount(work) if work else "–"])
+            rows.append([label(kind), f"{max(memory, 0) / 1024:.1f}" if memory else "–", amount(work) if work else "–"])
     return table(["server", "KB per connection", "user instructions per message"], rows)
 
 
@@ -168,7 +168,8 @@ def machine_notes(figures, run):
     yield (f"The load average was {run['load_before']} before and {run['load_after']} after. Processes that have "
            f"nothing to do with this used {statistics.median(others):.2f} cores while a server was measured, at most "
            f"{max(others):.2f}; the hypervisor took {statistics.median(stolen):.0%} of a core, at most "
-           f"{max(stolen):.0%}. Figures are only as good as that.")
+           f"{max(stolen):.0%}. {run['repeated']} figures were taken again because of that, and the calmest counted, "
+           "not the best. Figures are only as good as the machine is quiet.")
     yield ("CPU is what the scheduler has counted for the server's threads, kernel included. Where the core is busy "
            "for less than about 95 %, the load client or a turn between the two sets messages/s, not the server: then "
            "compare CPU per message.")
