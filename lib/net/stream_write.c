@@ -165,7 +165,7 @@ static int wait_until(struct green_stream *stream, size_t level)
 	int error;
 
 	critical_enter(stream->hub->flow);
-	green__waiter_init(&wait.waiter, WAIT_RAISABLE);
+	green__waiter_init(&wait.waiter, WAIT_RAISABLE, "stream, for the kernel to take", stream);
 	list_append(&stream->waits, &wait.link);
 	error = green__park(&wait.waiter, CLOCK_NEVER);
 	list_remove(&wait.link);
