@@ -335,6 +335,7 @@ START_TEST(t3_greenlets_of_a_thread_that_has_ended_are_lost)
 	assert_fails(!green_switch(handles[2], NULL), ESRCH);
 	first = created(counted, NULL);
 	assert_fails(green_set_parent(first, handles[0]) == -1, ESRCH);
+	assert_fails(green_set_context(handles[0], NULL) == -1, ESRCH);
 	destroyed(first);
 	for (int i = 0; i < 3; i++)
 		destroyed(handles[i]);
@@ -396,6 +397,40 @@ START_TEST(i6_each_has_a_pointer_for_the_program)
 	ck_assert_ptr_eq(green_data(first), &token);
 	ck_assert_ptr_eq(green_data(green_current()), &calls);
 	green_set_data(green_current(), NULL);
+	destroyed(first);
+}
+END_TEST
+
+static void *sets_context(void *value)
+{
+	ck_assert_ptr_null(green_context(green_current()));
+	ck_assert_int_eq(green_set_context(green_current(), value), 0);
+	to_parent(NULL);
+	ck_assert_ptr_eq(green_context(green_current()), value);
+	return NULL;
+}
+
+static void *refused_context(void *greenlet)
+{
+	assert_fails(green_set_context(greenlet, NULL) == -1, EPERM);
+	ck_assert_ptr_null(green_context(green_current()));
+	return NULL;
+}
+
+START_TEST(i5_a_context_is_its_greenlets_alone_and_empty_at_first)
+{
+	ck_assert_int_eq(green_set_context(green_current(), &calls), 0);
+	first = created(sets_context, NULL);
+	green_switch(first, &token);
+	ck_assert_ptr_eq(green_context(green_current()), &calls);
+	ck_assert_ptr_eq(green_context(first), &token);
+	in_thread(refused_context, first);
+	ck_assert_ptr_eq(green_context(first), &token);
+	green_switch(first, NULL);
+	ck_assert_int_eq(green_set_context(first, NULL), 0);
+	ck_assert_ptr_null(green_context(first));
+	assert_fails(green_set_context(NULL, &token) == -1, EINVAL);
+	ck_assert_int_eq(green_set_context(green_current(), NULL), 0);
 	destroyed(first);
 }
 END_TEST
@@ -538,6 +573,7 @@ int main(void)
 	tcase_add_test(tests, t3_greenlets_of_a_thread_that_has_ended_are_lost);
 	tcase_add_test(tests, t6_another_thread_may_give_back);
 	tcase_add_test(tests, g12_states_have_names);
+	tcase_add_test(tests, i5_a_context_is_its_greenlets_alone_and_empty_at_first);
 	tcase_add_test(tests, i6_each_has_a_pointer_for_the_program);
 	tcase_add_test(tests, i2_the_tracer_sees_every_switch);
 	tcase_add_test(tests, i3_a_tracer_that_fails_is_removed_and_its_error_thrown);

@@ -69,6 +69,30 @@ START_TEST(s1_tasks_start_in_the_order_of_their_spawns)
 }
 END_TEST
 
+static void *tells_context(void *unused)
+{
+	(void)unused;
+	return green_context(green_current());
+}
+
+static void *spawns(void *unused)
+{
+	(void)unused;
+	return join(green_spawn(tells_context, NULL));
+}
+
+START_TEST(a8_a_task_begins_with_its_spawners_context)
+{
+	struct greenlet *task;
+
+	ck_assert_ptr_null(join(green_spawn(spawns, NULL)));
+	ck_assert_int_eq(green_set_context(green_current(), &count), 0);
+	task = green_spawn(spawns, NULL);
+	ck_assert_int_eq(green_set_context(green_current(), NULL), 0);
+	ck_assert_ptr_eq(join(task), &count);
+}
+END_TEST
+
 START_TEST(s1_no_function_is_refused_at_once)
 {
 	assert_fails(!green_spawn(NULL, history), EINVAL);
@@ -459,6 +483,7 @@ END_TEST
 static void add_spawn_and_join(TCase *tcase)
 {
 	tcase_add_test(tcase, s1_a_task_starts_at_the_next_iteration_never_inside_spawn);
+	tcase_add_test(tcase, a8_a_task_begins_with_its_spawners_context);
 	tcase_add_test(tcase, s1_tasks_start_in_the_order_of_their_spawns);
 	tcase_add_test(tcase, s1_no_function_is_refused_at_once);
 	tcase_add_test(tcase, s4_the_parent_of_a_task_is_always_the_hub);

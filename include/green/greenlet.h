@@ -108,6 +108,20 @@ void *green_data(const struct greenlet *greenlet);
 void green_set_data(struct greenlet *greenlet, void *data);
 
 /*
+ * green_context, green_set_context - what the work that GREENLET does belongs to: a request, a user, a trace
+ *
+ * One pointer, which nobody follows, copies or frees.  A greenlet of green_create begins
+ * with NULL, which means none; a task with that of the greenlet that spawns it.
+ *
+ * Switches: no.
+ * Returns: the pointer; green_set_context 0, or -1 with errno
+ *   EINVAL  GREENLET is NULL
+ *   EPERM   it belongs to another kernel thread; ESRCH: to one that has ended
+ */
+void *green_context(const struct greenlet *greenlet);
+int green_set_context(struct greenlet *greenlet, void *context);
+
+/*
  * green_destroy - give the handle GREENLET back; NULL is fine
  *
  * A task may be given back at any time: one that still runs goes on and is freed

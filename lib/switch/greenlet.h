@@ -61,6 +61,7 @@ struct greenlet {
 	bool held;      /* somebody holds the handle and will call green_destroy */
 	struct greenlet *next_given_back;
 	void *data;     /* the program's */
+	void *program_context; /* the program's as well; tasks begin with that of who spawns them */
 	struct greenlet *parent;
 	unsigned children;     /* greenlets but tasks whose parent it is; they move up when it is released */
 	struct greenlet *stand_in; /* generator.c: runs for it until it has a value; what is meant for it goes there */

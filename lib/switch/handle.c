@@ -83,6 +83,28 @@ void green_set_data(struct greenlet *greenlet, void *data)
 	greenlet->data = data;
 }
 
+void *green_context(const struct greenlet *greenlet)
+{
+	return greenlet->program_context;
+}
+
+int green_set_context(struct greenlet *greenlet, void *context)
+{
+	const struct flow *flow = green__flow();
+	int error = 0;
+
+	if (!greenlet || !flow)
+		error = greenlet ? ENOMEM : EINVAL;
+	else if (greenlet->flow != flow)
+		error = greenlet->flow->gone ? ESRCH : EPERM;
+	if (error) {
+		errno = error;
+		return -1;
+	}
+	greenlet->program_context = context;
+	return 0;
+}
+
 int green_set_name(struct greenlet *greenlet, const char *name)
 {
 	if (!greenlet || !name) {
