@@ -78,6 +78,7 @@ static struct greenlet *suspended(void *(*function)(void *))
 
 /* --- throwing --- */
 
+/* MAP3 as well: what the function returns does not count then. */
 START_TEST(e1_an_error_at_the_end_is_the_parents)
 {
 	first = suspended(lets_pass);
@@ -144,6 +145,7 @@ START_TEST(e6_the_dead_pass_it_on)
 }
 END_TEST
 
+/* MAP4: that is how an error of one's own is raised. */
 START_TEST(e7_to_oneself_it_comes_back_at_once)
 {
 	assert_fails(!green_throw(green_current(), ERANGE, &token), ERANGE);
@@ -153,6 +155,7 @@ START_TEST(e7_to_oneself_it_comes_back_at_once)
 }
 END_TEST
 
+/* CX1: at once, refused, and again. */
 START_TEST(e8_nobody_is_forced_to_end)
 {
 	first = suspended(tells_errors);
@@ -176,6 +179,7 @@ static void *fails_once(void *value)
 	return NULL;
 }
 
+/* MAP6: the older of two is not kept. */
 START_TEST(map2_one_call_fails_and_the_newer_error_stays)
 {
 	first = suspended(fails_once);
@@ -199,6 +203,32 @@ START_TEST(g8_an_error_is_its_greenlets_alone)
 	green_throw(first, GREEN_EXIT, NULL);
 	destroyed(first);
 	destroyed(second);
+}
+END_TEST
+
+/* General handling of errors, as programs have it: ordinary ones end here, control goes on. */
+static void *handles_ordinary(void *value)
+{
+	for (;;) {
+		value = to_parent(value);
+		if (value || green_error_is_control(green_error(NULL)))
+			return value;
+		green_error_clear();
+	}
+}
+
+START_TEST(map5_control_is_told_from_ordinary_errors)
+{
+	first = suspended(handles_ordinary);
+	for (int code = 1; code < 134; code++) {
+		ck_assert(!green_error_is_control(code));
+		ck_assert_ptr_null(green_throw(first, code, NULL));
+		ck_assert(!green_dead(first));
+	}
+	assert_fails(!green_throw(first, GREEN_CANCELLED, &token), ECANCELED);
+	assert_pending(GREEN_CANCELLED, &token);
+	ck_assert(green_dead(first));
+	destroyed(first);
 }
 END_TEST
 
@@ -563,6 +593,7 @@ int main(void)
 	tcase_add_test(tests, e8_nobody_is_forced_to_end);
 	tcase_add_test(tests, map2_one_call_fails_and_the_newer_error_stays);
 	tcase_add_test(tests, g8_an_error_is_its_greenlets_alone);
+	tcase_add_test(tests, map5_control_is_told_from_ordinary_errors);
 	tcase_add_test(tests, codes_have_names_and_numbers);
 	tcase_add_test(tests, p5_the_parent_of_that_moment_gets_the_error);
 	tcase_add_test(tests, p7_a_parent_that_has_not_started_starts_with_the_result);

@@ -373,6 +373,50 @@ START_TEST(destroy_and_switch_refuse_what_makes_no_sense)
 }
 END_TEST
 
+/* All that may be asked, whatever its state. */
+static void assert_answers(struct greenlet *greenlet, enum green_state state)
+{
+	ck_assert_int_eq(green_state(greenlet), state);
+	ck_assert_int_eq(green_dead(greenlet), state == GREEN_ENDED || state == GREEN_LOST);
+	ck_assert_str_eq(green_name(greenlet), "asked");
+	ck_assert_ptr_eq(green_data(greenlet), &calls);
+	ck_assert_ptr_eq(green_context(greenlet), &first);
+	ck_assert_int_eq(green_failure(greenlet, NULL), 0);
+}
+
+static struct greenlet *asked(void)
+{
+	struct greenlet *greenlet = created(one_higher, NULL);
+
+	ck_assert_int_eq(green_set_name(greenlet, "asked"), 0);
+	green_set_data(greenlet, &calls);
+	ck_assert_int_eq(green_set_context(greenlet, &first), 0);
+	return greenlet;
+}
+
+static void *leaves_asked(void *unused)
+{
+	first = asked();
+	green_switch(first, &calls);
+	return unused;
+}
+
+START_TEST(g10_a_handle_is_good_until_it_is_given_back)
+{
+	first = asked();
+	assert_answers(first, GREEN_UNSTARTED);
+	green_switch(first, &calls);
+	assert_answers(first, GREEN_SUSPENDED);
+	green_switch(first, NULL);
+	assert_answers(first, GREEN_ENDED);
+	ck_assert_ptr_eq(green_parent(first), green_current());
+	destroyed(first);
+	in_thread(leaves_asked, NULL);
+	assert_answers(first, GREEN_LOST);
+	destroyed(first);
+}
+END_TEST
+
 START_TEST(i7_main_is_an_ordinary_greenlet)
 {
 	struct greenlet *main = green_current();
@@ -507,6 +551,37 @@ START_TEST(e9_longjmp_works_inside_one_greenlet)
 	ck_assert_ptr_null(green_switch(first, &calls));
 	ck_assert_ptr_eq(green_switch(first, NULL), &calls);
 	destroyed(first);
+}
+END_TEST
+
+static void *lends_local(void *value)
+{
+	intptr_t local = 1;
+
+	while (value) {
+		value = green_switch(green_parent(green_current()), &local);
+		calls = (int)local;
+	}
+	return NULL;
+}
+
+START_TEST(sw2_a_pointer_into_a_suspended_stack_stays_valid)
+{
+	intptr_t *local;
+
+	first = created(lends_local, NULL);
+	second = created(lends_local, NULL);
+	local = green_switch(first, &calls);
+	for (intptr_t i = 2; i < 100; i++) {
+		*local = i;
+		ck_assert_ptr_ne(green_switch(second, &calls), local);
+		ck_assert_ptr_eq(green_switch(first, &calls), local);
+		ck_assert_int_eq(calls, i);
+	}
+	green_switch(first, NULL);
+	green_switch(second, NULL);
+	destroyed(first);
+	destroyed(second);
 }
 END_TEST
 
@@ -786,6 +861,7 @@ static void add_lives(TCase *tcase)
 	tcase_add_test(tcase, e5_another_greenlet_reaches_the_ancestor_through_the_dead);
 	tcase_add_test(tcase, destroy_takes_unstarted_suspended_and_dead);
 	tcase_add_test(tcase, destroy_and_switch_refuse_what_makes_no_sense);
+	tcase_add_test(tcase, g10_a_handle_is_good_until_it_is_given_back);
 	tcase_add_test(tcase, i7_main_is_an_ordinary_greenlet);
 	tcase_add_test(tcase, names_are_copied_and_cut);
 	tcase_add_test(tcase, calls_that_succeed_leave_errno_alone);
@@ -794,6 +870,7 @@ static void add_lives(TCase *tcase)
 	tcase_add_test(tcase, t7_ten_thousand_lives_use_one_stack);
 	tcase_add_test(tcase, thousands_of_suspended_greenlets_keep_their_values);
 	tcase_add_test(tcase, e9_longjmp_works_inside_one_greenlet);
+	tcase_add_test(tcase, sw2_a_pointer_into_a_suspended_stack_stays_valid);
 }
 
 static void add_stacks_and_threads(TCase *tcase)
