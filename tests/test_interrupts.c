@@ -289,11 +289,10 @@ static void end_accept(struct scene *scene)
 }
 
 /* A UNIX socket whose backlog is full: the next ones wait until somebody accepts. */
-static void begin_full_backlog(struct scene *scene)
+static void fill_backlog(struct scene *scene)
 {
 	int fd;
 
-	name_anew();
 	scene->fds[0] = socket(AF_UNIX, SOCK_STREAM, 0);
 	ck_assert_int_eq(bind(scene->fds[0], (struct sockaddr *)&here, sizeof(here)), 0);
 	ck_assert_int_eq(listen(scene->fds[0], 0), 0);
@@ -305,6 +304,12 @@ static void begin_full_backlog(struct scene *scene)
 		close(fd);
 	}
 	close(fd);
+}
+
+static void begin_full_backlog(struct scene *scene)
+{
+	name_anew();
+	fill_backlog(scene);
 }
 
 static void accept_one(struct scene *scene)
@@ -331,6 +336,68 @@ static void end_connect(struct scene *scene)
 {
 	ck_assert_int_eq(waiting_connections(scene->fds[0]), (int)scene->filled - scene->made + scene->served);
 	close(scene->fds[0]);
+}
+
+/* --- names --- */
+
+static int errno_of_look_up(int result)
+{
+	ck_assert_msg(result == 0 || result == EAI_SYSTEM, "%s", gai_strerror(result));
+	return result ? -1 : 0;
+}
+
+static int call_getaddrinfo(struct scene *scene, int unused)
+{
+	struct addrinfo *found = NULL;
+	int result = errno_of_look_up(green_getaddrinfo("localhost", NULL, NULL, &found));
+
+	(void)scene;
+	(void)unused;
+	if (!result)
+		green_freeaddrinfo(found);
+	return result;
+}
+
+static int call_getnameinfo(struct scene *scene, int unused)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	char host[256];
+
+	(void)scene;
+	(void)unused;
+	return errno_of_look_up(green_getnameinfo((struct sockaddr *)&address, sizeof(address), host, sizeof(host), NULL, 0, 0));
+}
+
+static int call_listen(struct scene *scene, int unused)
+{
+	(void)scene;
+	(void)unused;
+	return accepted(green_listen("localhost", "0", 0, 0));
+}
+
+static void begin_full_path(struct scene *scene)
+{
+	static int number;
+
+	memset(&here, 0, sizeof(here));
+	here.sun_family = AF_UNIX;
+	snprintf(here.sun_path, sizeof(here.sun_path), "interrupts-%d-%d", (int)getpid(), number++);
+	fill_backlog(scene);
+}
+
+static int call_dial(struct scene *scene, int timeout_ms)
+{
+	char path[sizeof(here.sun_path) + 5];
+
+	(void)scene;
+	snprintf(path, sizeof(path), "unix:%s", here.sun_path);
+	return accepted(green_dial(path, NULL, timeout_ms));
+}
+
+static void end_path(struct scene *scene)
+{
+	end_connect(scene);
+	unlink(here.sun_path);
 }
 
 /* --- tasks and time --- */
@@ -415,6 +482,10 @@ static const struct interrupted_call rows[] = {
 	{ "green_accept", ONE_EACH, false, false, begin_listener, call_accept, come, end_accept },
 	{ "green_accept4", ONE_EACH, false, false, begin_listener, call_accept4, come, end_accept },
 	{ "green_connect", ONE_OF_ALL, false, false, begin_full_backlog, call_connect, accept_one, end_connect },
+	{ "green_dial", ONE_OF_ALL, true, false, begin_full_path, call_dial, accept_one, end_path },
+	{ "green_listen", COMES_ITSELF, false, false, NULL, call_listen, NULL, NULL },
+	{ "green_getaddrinfo", COMES_ITSELF, false, false, NULL, call_getaddrinfo, NULL, NULL },
+	{ "green_getnameinfo", COMES_ITSELF, false, false, NULL, call_getnameinfo, NULL, NULL },
 	{ "green_join", ALL_AT_ONCE, true, false, begin_stubborn, call_join, feed, end_stubborn },
 	{ "green_kill", ALL_AT_ONCE, true, false, begin_stubborn, call_kill, feed, end_stubborn },
 	{ "green_sleep", COMES_ITSELF, false, false, NULL, call_sleep, NULL, NULL },
