@@ -5,6 +5,7 @@
  *   green/greenlet.h  create and switch; spawn, join, kill, yield; work on real threads
  *   green/error.h     errors that one greenlet throws into another
  *   green/generator.h values that come one at a time, from a body that yields them
+ *   green/task.h      later starts, several tasks at once, links, cancellation
  *   green/time.h      sleep, now
  *   green/timeout.h   a time limit for a stretch of code
  *   green/sync.h      event, semaphore, mutex, condition, read-write lock, barrier
@@ -69,6 +70,7 @@
 #include <green/socket.h>
 #include <green/sync.h>
 #include <green/stream.h>
+#include <green/task.h>
 #include <green/time.h>
 #include <green/timeout.h>
 

@@ -14,6 +14,7 @@
 #include "hub/fd.h"
 #include "hub/helper.h"
 #include "hub/hub.h"
+#include "hub/task.h"
 #include "hub/waiter.h"
 #include "hub/worker.h"
 
@@ -363,6 +364,7 @@ void green__hub_destroy(struct flow *flow)
 	struct hub *hub = flow->hub;
 
 	flow->hub = NULL;
+	green__tasks_lost(flow);
 	__atomic_sub_fetch(&hubs, 1, __ATOMIC_RELEASE);
 	green__errands_lost(hub);
 	if (hub->resolver)

@@ -83,6 +83,14 @@ static bool is_over(const struct waiter *waiter)
 	return result_of(waiter) <= 0 && result_of(waiter) > -WAITER_FROM_OUTSIDE;
 }
 
+/* The body of a generator holds back what its consumer does. */
+static bool holds_errors(const struct greenlet *greenlet)
+{
+	while (!greenlet->holds && greenlet->kind == GREENLET_GENERATOR)
+		greenlet = greenlet->parent;
+	return greenlet->holds;
+}
+
 int green__park(struct waiter *waiter, int64_t deadline)
 {
 	struct greenlet *self = waiter->greenlet;
@@ -91,7 +99,8 @@ int green__park(struct waiter *waiter, int64_t deadline)
 	critical_enter(self->flow);
 	if (unlikely(self->kind == GREENLET_GENERATOR) && (waiter->mode & WAIT_RAISABLE))
 		green__error_inherit(self);
-	if (unlikely(self->error) && (waiter->mode & WAIT_RAISABLE) && green__error_fails_next(self))
+	if (unlikely(self->error) && (waiter->mode & WAIT_RAISABLE) && green__error_fails_next(self) &&
+	    !holds_errors(self))
 		raise_in(self, waiter);
 	if ((waiter->mode & WAIT_INTERRUPTIBLE) && self->interrupted)
 		decide(waiter, -EINTR);
@@ -113,7 +122,7 @@ int green__park(struct waiter *waiter, int64_t deadline)
 
 void green__raised(struct greenlet *greenlet)
 {
-	if (greenlet->waiter && (greenlet->waiter->mode & WAIT_RAISABLE))
+	if (greenlet->waiter && (greenlet->waiter->mode & WAIT_RAISABLE) && !holds_errors(greenlet))
 		raise_in(greenlet, greenlet->waiter);
 }
 

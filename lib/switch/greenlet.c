@@ -60,7 +60,7 @@ static void greenlet_init(struct greenlet *greenlet, struct flow *flow, enum gre
 	greenlet->thread_pointer = flow->thread_pointer;
 	greenlet->id = flow->last_id++;
 	list_init(&greenlet->ready);
-	list_init(&greenlet->joiners);
+	list_init(&greenlet->watches);
 	list_append(&flow->all, &greenlet->all);
 	flow->living++;
 }
@@ -208,6 +208,8 @@ static void greenlet_start(void *arg)
 	arrive(self);
 	self->scheduled = false;
 	critical_leave(self->flow);
+	if (unlikely(self->begin != NULL) && !self->error)
+		self->begin(self);
 	/* Killed before it came to it.  A generator has a consumer to tell. */
 	if (unlikely(self->error) && self->kind != GREENLET_GENERATOR)
 		green__greenlet_finish(NULL);
@@ -288,6 +290,12 @@ void green__greenlet_release(struct greenlet *greenlet)
 	green__greenlet_unmake(greenlet);
 }
 
+void green__unpin(struct greenlet *greenlet)
+{
+	if (--greenlet->pins == 0 && !greenlet->held && greenlet->state == GREENLET_DEAD)
+		green__greenlet_release(greenlet);
+}
+
 /* Who goes on when SELF, which is dead, has nothing more to do, and with which value. */
 static struct greenlet *heir_of(struct greenlet *self, void **value)
 {
@@ -312,11 +320,14 @@ void green__greenlet_finish(void *result)
 		self->locals->ended(self);
 	critical_enter(flow);
 	self->result = self->error ? self->error == GREEN_EXIT ? self->error_value : NULL : result;
+	/* Who is told may drop what it has of this greenlet, but it still stands on its stack. */
+	self->pins++;
 	if (self->ended)
 		self->ended(self);
+	self->pins--;
 	green__greenlet_ends(self);
 	heir = heir_of(self, &result);
-	if (!self->held)
+	if (!self->held && !self->pins)
 		flow->after = green__greenlet_release;
 	green__greenlet_switch(heir, result);
 	__builtin_trap();
@@ -430,7 +441,7 @@ void green__flow_after_fork(struct flow *flow)
 
 	list_init(&flow->all);
 	list_append(&flow->all, &self->all);
-	list_init(&self->joiners);
+	list_init(&self->watches);
 	flow->living = 1;
 	/* The consumer of a body that forks is there as a function's caller would be. */
 	for (; self->kind == GREENLET_GENERATOR; self = self->parent) {

@@ -82,7 +82,13 @@ struct greenlet {
 
 	void *argument;         /* task.c: of FUNCTION */
 	void *result;           /* task.c: what FUNCTION returned */
-	struct list joiners;    /* task.c: struct joiner */
+	struct list watches;    /* task.c: struct watch, told of its end */
+	unsigned pins;          /* link.c: links that have not run; it stays until they have */
+	bool reported;          /* task.c: somebody else tells of the error with which it ends */
+	int64_t begins;         /* task.c: when its function is to be called, if it has BEGIN */
+	void (*begin)(struct greenlet *); /* task.c: waits until then, on the greenlet's own stack; or NULL */
+	unsigned cancels;       /* cancel.c: requests that have not been undone */
+	unsigned holds;         /* cancel.c: while > 0, no error that comes from others ends a wait */
 	void (*ended)(struct greenlet *); /* told, on the greenlet's own stack, that FUNCTION returned */
 	void (*released)(struct greenlet *); /* told, on another stack, that it never runs again */
 };
@@ -131,6 +137,7 @@ struct flow {
 	struct greenlet *(*pick)(struct flow *); /* hub.c: who runs when a scheduled greenlet ends; NULL without a hub */
 	void (*raised)(struct greenlet *); /* waiter.c: a scheduled greenlet has got an error; NULL without a hub */
 	struct hub *hub;           /* hub.c: NULL until it is needed */
+	void (*uncaught)(struct greenlet *task, int code, void *value); /* told of the error of a task that nobody else reports; or NULL */
 	struct list all;           /* struct greenlet.all; main and hub too */
 	unsigned living;           /* greenlets that have not ended; main and hub too */
 	struct greenlet *given_back; /* handle.c: handles that other kernel threads have destroyed, newest first */
@@ -174,6 +181,9 @@ void green__greenlet_return(struct greenlet *self, struct context *there);
 
 /* green__greenlet_finish - end the current greenlet as if its function had returned RESULT */
 void green__greenlet_finish(void *result) __attribute__((noreturn));
+
+/* green__unpin - one of the pins of GREENLET is gone: release it, if it is dead and nobody holds it */
+void green__unpin(struct greenlet *greenlet);
 
 /* green__greenlet_release - free what GREENLET, which never runs again, still has; not on its own stack */
 void green__greenlet_release(struct greenlet *greenlet);

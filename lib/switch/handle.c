@@ -174,7 +174,7 @@ static int give_back(struct greenlet *greenlet)
 	    (greenlet == green__current || greenlet->scheduled || greenlet->stand_in || !cleaned_up(greenlet)))
 		return EBUSY;
 	greenlet->held = false;
-	if (greenlet->state == GREENLET_DEAD || greenlet->kind == GREENLET_RAW)
+	if ((greenlet->state == GREENLET_DEAD && !greenlet->pins) || greenlet->kind == GREENLET_RAW)
 		green__greenlet_release(greenlet);
 	return 0;
 }
