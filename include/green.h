@@ -11,6 +11,8 @@
  *   green/sync.h      event, semaphore, mutex, condition, read-write lock, barrier
  *   green/queue.h     queues of pointers, channels
  *   green/local.h     variables of which each greenlet has its own
+ *   green/sync.h      what greenlets wait for each other with
+ *   green/future.h    results that come later, of tasks and of kernel threads
  *   green/io.h        wait for descriptors; cooperative read, write, poll, close
  *   green/resolve.h   names and addresses; connect and listen by name
  *   green/socket.h    cooperative socket calls, named and shaped as in POSIX
@@ -61,6 +63,7 @@
 
 #include <green/error.h>
 #include <green/generator.h>
+#include <green/future.h>
 #include <green/greenlet.h>
 #include <green/io.h>
 #include <green/loop.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* clock.c - monotonic time in nanoseconds, and deadlines that saturate instead of wrapping */
+#include <limits.h>
+
 #include "base/clock.h"
 
 int64_t clock_now(void)
@@ -27,6 +29,18 @@ int64_t clock_after(int64_t ns)
 int64_t clock_after_ms(int ms)
 {
 	return ms < 0 ? CLOCK_NEVER : clock_after(ms * NS_PER_MS);
+}
+
+int clock_ms_until(int64_t deadline)
+{
+	int64_t left = deadline - clock_now();
+
+	if (deadline == CLOCK_NEVER)
+		return -1;
+	if (left <= 0)
+		return 0;
+	left = (left - 1) / NS_PER_MS + 1;
+	return left < INT_MAX ? (int)left : INT_MAX;
 }
 
 bool clock_valid(const struct timespec *ts)

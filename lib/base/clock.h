@@ -21,6 +21,9 @@ int64_t clock_after(int64_t ns);
 /* clock_after_ms - as poll(2) counts: -1 (any negative value) is CLOCK_NEVER, 0 is now */
 int64_t clock_after_ms(int ms);
 
+/* clock_ms_until - for a call that counts as poll(2) does: from now to DEADLINE, rounded up; -1 if that is CLOCK_NEVER */
+int clock_ms_until(int64_t deadline);
+
 /* clock_valid - true if TS is a time that the kernel would take (0 <= tv_nsec < 1e9, tv_sec >= 0) */
 bool clock_valid(const struct timespec *ts);
 

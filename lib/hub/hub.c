@@ -300,6 +300,7 @@ static struct hub *hub_create(struct flow *flow)
 	list_init(&hub->pass);
 	list_init(&hub->preempted);
 	list_init(&hub->errands);
+	list_init(&hub->parts);
 	timerq_init(&hub->timers);
 	hub->patience = PATIENCE_MIN;
 	hub->loop.waits = &flow->stats->epoll_waits;
@@ -359,12 +360,24 @@ struct hub *green__hub(void)
 	return flow->hub;
 }
 
+static void parts_lost(struct hub *hub)
+{
+	struct list *node;
+
+	while ((node = list_pop(&hub->parts))) {
+		struct hub_part *part = container_of(node, struct hub_part, link);
+
+		part->lost(part);
+	}
+}
+
 void green__hub_destroy(struct flow *flow)
 {
 	struct hub *hub = flow->hub;
 
 	flow->hub = NULL;
 	green__tasks_lost(flow);
+	parts_lost(hub);
 	__atomic_sub_fetch(&hubs, 1, __ATOMIC_RELEASE);
 	green__errands_lost(hub);
 	if (hub->resolver)
@@ -400,6 +413,7 @@ int green__hub_after_fork(struct hub *hub)
 	list_init(&hub->ready);
 	list_init(&hub->pass);
 	list_init(&hub->preempted);
+	list_init(&hub->parts);
 	timerq_init(&hub->timers);
 	list_init(&hub->errands);
 	hub->remote = NULL;

@@ -34,6 +34,13 @@ struct remote {
 	void (*run)(struct hub *, struct remote *);
 };
 
+/* What lies elsewhere and leads to a hub; its owner is told when that goes. */
+struct hub_part {
+	struct list link; /* on struct hub.parts */
+	struct hub *hub;
+	void (*lost)(struct hub_part *); /* may free it */
+};
+
 struct hub {
 	struct flow *flow;
 	struct greenlet *greenlet;
@@ -61,6 +68,7 @@ struct hub {
 	int64_t look_again;        /* when to see again whether there is one */
 	int64_t patience;          /* how long after the look before */
 	bool waits_forever;        /* nothing left to wake anybody is no error: a signal may come */
+	struct list parts;         /* struct hub_part */
 	struct fd_table *fds;      /* fd.c */
 	bool (*interrupted)(struct greenlet *, bool restartable); /* see green__interrupted */
 	/* The shim's way to run FUNCTION(ARG) off the carrier, false if it cannot; NULL: a worker does it. */
@@ -69,6 +77,14 @@ struct hub {
 
 /* green__hub - the calling thread's hub, made on first use; NULL with errno */
 struct hub *green__hub(void);
+
+/* green__hub_part - PART leads to HUB until list_remove(&part->link); LOST is told if HUB goes before */
+static inline void green__hub_part(struct hub *hub, struct hub_part *part, void (*lost)(struct hub_part *))
+{
+	part->hub = hub;
+	part->lost = lost;
+	list_append(&hub->parts, &part->link);
+}
 
 /* green__hubs - how many kernel threads of the process have a hub now */
 unsigned green__hubs(void);

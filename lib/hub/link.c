@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "base/sys.h"
 #include "green/task.h"
+#include "hub/callback.h"
 #include "hub/task.h"
 
 /*
@@ -21,7 +22,7 @@ struct link {
 	void *arg;
 	struct stack *stack;      /* of the task that will run it; NULL for one of the hub, or once that is made */
 	uintptr_t thread_pointer; /* the TLS block of who made the link */
-	struct remote remote;     /* for one of the hub */
+	struct callback callback; /* for one of the hub */
 };
 
 static void link_free(struct link *link)
@@ -58,12 +59,13 @@ static void *link_main(void *link)
 }
 
 /* An error that the function leaves is nobody's, as that of a task. */
-static void run_in_hub(struct hub *hub, struct remote *remote)
+static void run_in_hub(struct callback *callback)
 {
 	struct greenlet *self = green__current;
+	struct hub *hub = self->flow->hub;
 
-	hub->external--;
-	link_run(container_of(remote, struct link, remote));
+	green__callback_over(hub);
+	link_run(container_of(callback, struct link, callback));
 	if (self->error && hub->flow->uncaught)
 		hub->flow->uncaught(self, self->error, self->error_value);
 	green_error_clear();
@@ -75,10 +77,9 @@ static void link_begin(struct link *link)
 	struct greenlet *runner;
 
 	if (link->when & GREEN_LINK_IN_HUB) {
-		/* Until then the hub has something to do. */
-		hub->external++;
-		link->remote.run = run_in_hub;
-		green__hub_post(hub, &link->remote);
+		link->callback.run = run_in_hub;
+		green__callback_expected(hub);
+		green__callback_queue(hub, &link->callback);
 		return;
 	}
 	runner = green__task_create(hub, link->stack, link_main, link);
