@@ -446,7 +446,7 @@ void green__flow_after_fork(struct flow *flow)
 	/* The consumer of a body that forks is there as a function's caller would be. */
 	for (; self->kind == GREENLET_GENERATOR; self = self->parent) {
 		list_append(&flow->all, &self->parent->all);
-		list_init(&self->parent->joiners);
+		list_init(&self->parent->watches);
 		flow->living++;
 	}
 	flow->main.waiter = NULL;
