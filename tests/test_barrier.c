@@ -143,7 +143,7 @@ START_TEST(h3_ck6_a_callback_may_come_last_but_not_wait)
 }
 END_TEST
 
-START_TEST(ck5_the_others_will_not_come)
+START_TEST(h2_the_others_will_not_come)
 {
 	assert_fails(green_barrier_wait(&three, -1) == -1, EDEADLK);
 	ck_assert(three.broken);
@@ -157,7 +157,7 @@ static void comes_in_a_child(void)
 		_exit(1);
 }
 
-START_TEST(l12_in_a_child_nobody_has_come)
+START_TEST(h15_in_a_child_nobody_has_come)
 {
 	struct greenlet *first = parked(comes, (void *)0), *second = parked(comes, (void *)1);
 
@@ -228,8 +228,8 @@ int main(void)
 	tcase_add_test(tcase, ck13_woken_first_it_has_passed);
 	tcase_add_test(tcase, one_party_never_waits_and_none_is_an_error);
 	tcase_add_test(tcase, h3_ck6_a_callback_may_come_last_but_not_wait);
-	tcase_add_test(tcase, ck5_the_others_will_not_come);
-	tcase_add_test(tcase, l12_in_a_child_nobody_has_come);
+	tcase_add_test(tcase, h2_the_others_will_not_come);
+	tcase_add_test(tcase, h15_in_a_child_nobody_has_come);
 	tcase_add_test(tcase, y5_greenlets_of_several_threads_meet);
 	return suite_end();
 }

@@ -161,7 +161,7 @@ START_TEST(h3_ck6_a_callback_may_notify_but_not_wait)
 }
 END_TEST
 
-START_TEST(ck5_nobody_will_notify)
+START_TEST(h2_nobody_will_notify)
 {
 	ck_assert_int_eq(green_mutex_lock(&mutex, -1), 0);
 	assert_fails(green_condition_wait(&condition, &mutex, -1) == -1, EDEADLK);
@@ -182,7 +182,7 @@ static void *sits_on_the_mutex(void *unused)
 	return NULL;
 }
 
-START_TEST(ck5_who_has_the_mutex_is_told_of_a_deadlock_before_who_takes_it_back)
+START_TEST(h2_who_has_the_mutex_is_told_of_a_deadlock_before_who_takes_it_back)
 {
 	struct greenlet *task;
 
@@ -270,8 +270,8 @@ int main(void)
 	tcase_add_test(tcase, ck13_told_first_it_has_the_notice);
 	tcase_add_test(tcase, y7_a_recursive_mutex_is_as_deep_as_before);
 	tcase_add_test(tcase, h3_ck6_a_callback_may_notify_but_not_wait);
-	tcase_add_test(tcase, ck5_nobody_will_notify);
-	tcase_add_test(tcase, ck5_who_has_the_mutex_is_told_of_a_deadlock_before_who_takes_it_back);
+	tcase_add_test(tcase, h2_nobody_will_notify);
+	tcase_add_test(tcase, h2_who_has_the_mutex_is_told_of_a_deadlock_before_who_takes_it_back);
 	tcase_add_test(tcase, y5_producers_and_consumers_on_several_threads);
 	return suite_end();
 }

@@ -119,7 +119,7 @@ START_TEST(h3_ck6_a_callback_may_set_it_but_not_wait)
 }
 END_TEST
 
-START_TEST(ck5_nobody_will_set_it)
+START_TEST(h2_nobody_will_set_it)
 {
 	assert_fails(green_event_wait(&event, -1) == -1, EDEADLK);
 }
@@ -205,7 +205,7 @@ int main(void)
 	tcase_add_test(tcase, to6_the_time_is_over);
 	tcase_add_test(tcase, ck13_killed_first_or_set_first);
 	tcase_add_test(tcase, h3_ck6_a_callback_may_set_it_but_not_wait);
-	tcase_add_test(tcase, ck5_nobody_will_set_it);
+	tcase_add_test(tcase, h2_nobody_will_set_it);
 	tcase_add_test(tcase, y5_two_hubs_play_ball_with_events_on_the_stack);
 	tcase_add_test(tcase, y5_a_thread_without_greenlets_sets_it_for_many);
 	return suite_end();

@@ -177,7 +177,7 @@ static void *locks_and_keeps(void *unused)
 	return NULL;
 }
 
-START_TEST(ck5_its_owner_has_ended)
+START_TEST(h2_its_owner_has_ended)
 {
 	join(green_spawn(locks_and_keeps, NULL));
 	assert_fails(green_mutex_lock(&mutex, -1) == -1, EDEADLK);
@@ -247,7 +247,7 @@ int main(void)
 	tcase_add_test(tcase, ck13_woken_first_it_owns_it);
 	tcase_add_test(tcase, to6_who_runs_out_of_time_does_not_own_it);
 	tcase_add_test(tcase, h3_ck6_a_callback_does_not_wait_for_it);
-	tcase_add_test(tcase, ck5_its_owner_has_ended);
+	tcase_add_test(tcase, h2_its_owner_has_ended);
 	tcase_add_test(tcase, y5_it_guards_between_greenlets_of_several_threads);
 	return suite_end();
 }

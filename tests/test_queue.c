@@ -370,7 +370,7 @@ START_TEST(one_that_somebody_waits_for_is_not_destroyed)
 }
 END_TEST
 
-START_TEST(ck5_nobody_will_put_or_get)
+START_TEST(h2_nobody_will_put_or_get)
 {
 	void *taken;
 
@@ -698,7 +698,7 @@ static void at_random(enum green_queue_kind kind, size_t limit)
 	for (int i = 0; i < PUTTERS; i++) {
 		ck_assert_int_gt(last_of[0][i] + last_of[1][i], 0);
 		for (int number = 0; number < NUMBERS; number++)
-			ck_assert_msg(state[i][number] == 0 || state[i][number] == 3, "%d of %d: %d", number, i, state[i][number]);
+			ck_assert_msg(state[i][number] % 3 == 0, "%d of %d: %d", number, i, state[i][number]);
 	}
 	destroyed();
 }
@@ -809,7 +809,7 @@ static void *puts_without_a_hub(void *unused)
 	return NULL;
 }
 
-START_TEST(y5_cu5_a_thread_without_greenlets_puts)
+START_TEST(y5_a_thread_without_greenlets_puts)
 {
 	pthread_t thread;
 	void *taken;
@@ -843,7 +843,7 @@ int main(void)
 	tcase_add_test(tcase, q1_who_peeks_takes_nothing);
 	tcase_add_test(tcase, to6_the_time_is_over);
 	tcase_add_test(tcase, one_that_somebody_waits_for_is_not_destroyed);
-	tcase_add_test(tcase, ck5_nobody_will_put_or_get);
+	tcase_add_test(tcase, h2_nobody_will_put_or_get);
 	tcase_add_test(tcase, q3_h3_ck6_a_callback_never_waits);
 	tcase_add_test(tcase, q7_put_and_get_of_a_channel_wait_for_each_other);
 	tcase_add_test(tcase, q4_join_waits_until_all_is_done);
@@ -856,6 +856,6 @@ int main(void)
 	tcase_add_test(tcase, q2_q7_at_random_nothing_is_lost_in_a_channel);
 	tcase_add_loop_test(tcase, q8_y5_producers_and_consumers_on_several_threads, 1, 4);
 	tcase_add_test(tcase, q8_y5_a_channel_between_threads);
-	tcase_add_test(tcase, y5_cu5_a_thread_without_greenlets_puts);
+	tcase_add_test(tcase, y5_a_thread_without_greenlets_puts);
 	return suite_end();
 }

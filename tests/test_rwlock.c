@@ -184,7 +184,7 @@ START_TEST(h3_ck6_a_callback_does_not_wait_for_it)
 }
 END_TEST
 
-START_TEST(ck5_a_reader_that_would_write_waits_for_itself)
+START_TEST(h2_a_reader_that_would_write_waits_for_itself)
 {
 	ck_assert_int_eq(green_rwlock_read(&lock, -1), 0);
 	assert_fails(green_rwlock_write(&lock, -1) == -1, EDEADLK);
@@ -281,7 +281,7 @@ int main(void)
 	tcase_add_test(tcase, ck13_woken_first_it_has_it);
 	tcase_add_test(tcase, to6_the_time_is_over);
 	tcase_add_test(tcase, h3_ck6_a_callback_does_not_wait_for_it);
-	tcase_add_test(tcase, ck5_a_reader_that_would_write_waits_for_itself);
+	tcase_add_test(tcase, h2_a_reader_that_would_write_waits_for_itself);
 	tcase_add_test(tcase, y5_it_guards_between_greenlets_of_several_threads);
 	return suite_end();
 }

@@ -179,7 +179,7 @@ START_TEST(h3_ck6_a_callback_may_release_but_not_wait)
 }
 END_TEST
 
-START_TEST(ck5_nobody_will_release_it)
+START_TEST(h2_nobody_will_release_it)
 {
 	assert_fails(green_semaphore_acquire(&none, -1) == -1, EDEADLK);
 }
@@ -267,7 +267,7 @@ int main(void)
 	tcase_add_test(tcase, the_count_cannot_overflow);
 	tcase_add_test(tcase, y4_who_only_waits_takes_nothing);
 	tcase_add_test(tcase, h3_ck6_a_callback_may_release_but_not_wait);
-	tcase_add_test(tcase, ck5_nobody_will_release_it);
+	tcase_add_test(tcase, h2_nobody_will_release_it);
 	tcase_add_test(tcase, y5_greenlets_of_several_threads_share_its_units);
 	tcase_add_test(tcase, y5_acquired_in_one_thread_and_released_in_another);
 	return suite_end();

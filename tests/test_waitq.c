@@ -190,7 +190,7 @@ END_TEST
 
 /* --- nobody else, other kernel threads, children --- */
 
-START_TEST(ck5_nobody_can_end_the_wait)
+START_TEST(h2_nobody_can_end_the_wait)
 {
 	ck_assert_int_eq(wait_in(&queue, NULL, -1), -EDEADLK);
 	ck_assert_int_eq(wait_in(&queue, NULL, 10), -ETIMEDOUT);
@@ -205,7 +205,7 @@ static void *hands_later(void *ms)
 	return NULL;
 }
 
-START_TEST(u9_a_thread_without_a_hub_wakes_one_that_has_one)
+START_TEST(y5_a_thread_without_a_hub_wakes_one_that_has_one)
 {
 	int64_t start = clock_now();
 	pthread_t thread;
@@ -226,7 +226,7 @@ static void *sleeps_natively(void *ms)
 	return NULL;
 }
 
-START_TEST(ck5_the_deadlock_is_told_when_the_last_other_thread_has_ended)
+START_TEST(h2_the_deadlock_is_told_when_the_last_other_thread_has_ended)
 {
 	pthread_t thread;
 	int64_t start = clock_now();
@@ -244,7 +244,7 @@ static void *identity(void *arg)
 	return arg;
 }
 
-START_TEST(ck5_the_librarys_own_threads_end_no_waits)
+START_TEST(h2_the_librarys_own_threads_end_no_waits)
 {
 	int64_t start = clock_now();
 
@@ -263,7 +263,7 @@ static void *gets_a_hub(void *arg)
 	return NULL;
 }
 
-START_TEST(u9_a_thread_gets_a_hub_when_it_has_to_wait)
+START_TEST(y5_a_thread_gets_a_hub_when_it_has_to_wait)
 {
 	struct guest guest = { 0 };
 	pthread_t thread;
@@ -285,7 +285,7 @@ static void nobody_waits_here(void)
 		_exit(2);
 }
 
-START_TEST(l12_in_a_child_nobody_of_the_parent_waits)
+START_TEST(h15_in_a_child_nobody_of_the_parent_waits)
 {
 	struct guest guests[2] = { 0 };
 
@@ -305,7 +305,7 @@ static void finds_a_lock_that_is_held(void)
 	waitq_unlock(held);
 }
 
-START_TEST(l12_a_lock_that_another_thread_of_the_parent_held_is_open_in_the_child)
+START_TEST(h15_a_lock_that_another_thread_of_the_parent_held_is_open_in_the_child)
 {
 	int status;
 
@@ -327,12 +327,12 @@ int main(void)
 	tcase_add_test(tcase, a_time_that_is_over_leaves_nothing_behind);
 	tcase_add_test(tcase, to3_a_scope_of_time_ends_the_wait);
 	tcase_add_test(tcase, h3_ck6_a_callback_that_would_wait_fails_at_once);
-	tcase_add_test(tcase, ck5_nobody_can_end_the_wait);
-	tcase_add_test(tcase, ck5_the_librarys_own_threads_end_no_waits);
-	tcase_add_test(tcase, ck5_the_deadlock_is_told_when_the_last_other_thread_has_ended);
-	tcase_add_test(tcase, u9_a_thread_without_a_hub_wakes_one_that_has_one);
-	tcase_add_test(tcase, u9_a_thread_gets_a_hub_when_it_has_to_wait);
-	tcase_add_test(tcase, l12_in_a_child_nobody_of_the_parent_waits);
-	tcase_add_test(tcase, l12_a_lock_that_another_thread_of_the_parent_held_is_open_in_the_child);
+	tcase_add_test(tcase, h2_nobody_can_end_the_wait);
+	tcase_add_test(tcase, h2_the_librarys_own_threads_end_no_waits);
+	tcase_add_test(tcase, h2_the_deadlock_is_told_when_the_last_other_thread_has_ended);
+	tcase_add_test(tcase, y5_a_thread_without_a_hub_wakes_one_that_has_one);
+	tcase_add_test(tcase, y5_a_thread_gets_a_hub_when_it_has_to_wait);
+	tcase_add_test(tcase, h15_in_a_child_nobody_of_the_parent_waits);
+	tcase_add_test(tcase, h15_a_lock_that_another_thread_of_the_parent_held_is_open_in_the_child);
 	return suite_end();
 }

@@ -47,11 +47,16 @@ struct green_queue *green_queue_create(enum green_queue_kind kind, size_t limit)
  * green_queue_create_priority - a queue that gives the least item first
  *
  * COMPARE(a, b) is below, at or above 0 as a comes before, with or after b; items
- * that are equal come in the order in which they were put.  It must not switch.
+ * that are equal come in the order in which they were put.  It runs while the queue is
+ * locked: it must be quick, and call nothing of libgreen.
  */
 struct green_queue *green_queue_create_priority(int (*compare)(const void *, const void *), size_t limit);
 
-/* green_queue_destroy - free it and forget what is in it; NULL is fine.  Returns: 0; -1 with errno EBUSY: somebody waits */
+/*
+ * green_queue_destroy - free it and forget what is in it; NULL is fine
+ *
+ * Switches: no.  Returns: 0; -1 with errno EBUSY: somebody waits
+ */
 int green_queue_destroy(struct green_queue *queue);
 
 /*
@@ -73,13 +78,17 @@ int green_queue_put(struct green_queue *queue, void *item, int timeout_ms);
  */
 int green_queue_get(struct green_queue *queue, void **item, int timeout_ms);
 
-/* green_queue_peek - the first item into *ITEM without taking it; waits as green_queue_get does.  A channel has none: EINVAL. */
+/*
+ * green_queue_peek - the first item into *ITEM without taking it; waits as green_queue_get does
+ *
+ * It is still there, unless others take it.  A channel has none: EINVAL.
+ */
 int green_queue_peek(struct green_queue *queue, void **item, int timeout_ms);
 
 /* green_queue_size - how many items are in it */
 size_t green_queue_size(const struct green_queue *queue);
 
-/* green_queue_empty - true if get would wait.  green_queue_full - true if put would wait. */
+/* green_queue_empty - true if there is nothing to get.  green_queue_full - true if there is no room to put. */
 bool green_queue_empty(const struct green_queue *queue);
 bool green_queue_full(const struct green_queue *queue);
 
@@ -92,7 +101,11 @@ bool green_queue_full(const struct green_queue *queue);
  */
 void green_queue_shut_down(struct green_queue *queue, bool immediate);
 
-/* green_queue_task_done - what was got is dealt with.  Switches: no.  Returns: 0; -1 with errno EINVAL: oftener than items were put */
+/*
+ * green_queue_task_done - what was got is dealt with
+ *
+ * Switches: no.  Returns: 0; -1 with errno EINVAL: oftener than items were put
+ */
 int green_queue_task_done(struct green_queue *queue);
 
 /* green_queue_unfinished - items that were put and not yet told done */

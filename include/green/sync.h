@@ -48,7 +48,11 @@ struct green_event {
 
 #define GREEN_EVENT_INIT { { NULL, NULL, 0 }, false }
 
-/* green_event_set - raise the flag and wake all who wait; they have seen it even if it is lowered at once.  Switches: no. */
+/*
+ * green_event_set - raise the flag and wake all who wait; they have seen it even if it is lowered at once
+ *
+ * Switches: no.
+ */
 void green_event_set(struct green_event *event);
 
 /* green_event_clear - lower the flag.  Switches: no. */
@@ -67,24 +71,29 @@ struct green_semaphore {
 	size_t count, limit;
 };
 
-/* COUNT units to begin with; GREEN_BOUNDED_SEMAPHORE_INIT: and never more than that. */
+/* COUNT units to begin with; GREEN_BOUNDED_SEMAPHORE_INIT: and never more than that, which is at least 1. */
 #define GREEN_SEMAPHORE_INIT(count) { { NULL, NULL, 0 }, (count), 0 }
 #define GREEN_BOUNDED_SEMAPHORE_INIT(count) { { NULL, NULL, 0 }, (count), (count) }
 
 /* The count of a semaphore that never blocks and counts nothing, to turn a limit off. */
 #define GREEN_UNLIMITED ((size_t)-1)
 
-/* green_semaphore_acquire - take a unit.  A released one goes to who waits longest; nobody overtakes.  Switches: yes, if it must wait. */
+/*
+ * green_semaphore_acquire - take a unit
+ *
+ * One that is released goes to who waits longest; nobody overtakes.
+ * Switches: yes, if it must wait.
+ */
 int green_semaphore_acquire(struct green_semaphore *semaphore, int timeout_ms);
 
 /*
  * green_semaphore_release - give a unit back, or add one
  *
- * Switches: no.  Returns: 0; -1 with errno EOVERFLOW if a bounded one has all its units.
+ * Switches: no.  Returns: 0; -1 with errno EOVERFLOW if a bounded one has all its units, or no more can be counted
  */
 int green_semaphore_release(struct green_semaphore *semaphore);
 
-/* green_semaphore_wait - until there is a unit, without taking it.  Switches: yes, unless there is. */
+/* green_semaphore_wait - until there is a unit, which others may take first.  Switches: yes, unless there is one. */
 int green_semaphore_wait(struct green_semaphore *semaphore, int timeout_ms);
 
 /* green_semaphore_count - how many units there are */
@@ -113,10 +122,15 @@ struct green_mutex {
  */
 int green_mutex_lock(struct green_mutex *mutex, int timeout_ms);
 
-/* green_mutex_unlock - let who waits longest own it.  Switches: no.  Returns: 0; -1 with errno EPERM: the caller does not own it */
+/*
+ * green_mutex_unlock - let who waits longest own it
+ *
+ * Switches: no.
+ * Returns: 0; -1 with errno EPERM: the caller does not own it
+ */
 int green_mutex_unlock(struct green_mutex *mutex);
 
-/* green_mutex_owner - who owns it, or NULL */
+/* green_mutex_owner - who owns it, or NULL; one that its owner has not unlocked before its end stays locked */
 struct greenlet *green_mutex_owner(const struct green_mutex *mutex);
 
 /* --- condition: wait until others say that something has changed --- */
@@ -131,7 +145,8 @@ struct green_condition {
  * green_condition_wait - unlock MUTEX, wait for a notice, and own MUTEX again
  *
  * MUTEX is the caller's again in every case, however often the caller is killed
- * meanwhile, and as deep as it was if it is recursive.  The notice may be stale
+ * meanwhile, and as deep as it was if it is recursive; but for one: EDEADLK, when its
+ * new owner can never unlock it, which green_mutex_owner tells.  The notice may be stale
  * by then: look again.  One who fails has taken no notice from others.
  *
  * Switches: yes.
@@ -155,13 +170,23 @@ struct green_rwlock {
 
 #define GREEN_RWLOCK_INIT { { NULL, NULL, 0 }, 0, NULL }
 
-/* green_rwlock_read - share LOCK with other readers; waits behind a writer who waits.  EDEADLK: the caller is its writer. */
+/*
+ * green_rwlock_read - share LOCK with other readers; who comes after a writer who waits, waits behind that one
+ *
+ * Switches: yes, if it must wait.
+ * Returns: as above; EDEADLK also if the caller is its writer
+ */
 int green_rwlock_read(struct green_rwlock *lock, int timeout_ms);
 
-/* green_rwlock_write - own LOCK alone.  EDEADLK: the caller is its writer. */
+/* green_rwlock_write - own LOCK alone.  As green_rwlock_read; a reader would wait for itself. */
 int green_rwlock_write(struct green_rwlock *lock, int timeout_ms);
 
-/* green_rwlock_unlock - the caller's reading or writing is over.  Switches: no.  Returns: 0; -1 with errno EPERM: nobody reads, and another writes or nobody */
+/*
+ * green_rwlock_unlock - the caller's reading or writing is over
+ *
+ * Who reads is not remembered.  Switches: no.
+ * Returns: 0; -1 with errno EPERM: nobody reads, and the caller does not write
+ */
 int green_rwlock_unlock(struct green_rwlock *lock);
 
 /* --- barrier: nobody goes on before so many have come --- */
@@ -179,10 +204,11 @@ struct green_barrier {
  * green_barrier_wait - wait until all parties have come; then it is ready for the next round
  *
  * If one fails while it waits, the barrier is broken: the others of the round fail, and all
- * who come until green_barrier_reset.
+ * who come until green_barrier_reset.  One who would have to wait with TIMEOUT_MS 0, or in a
+ * callback of the loop, fails without having come.
  *
  * Switches: yes, unless the caller is the last.
- * Returns: the caller's place in the order of arrival, from 0; -1 as above, and with errno
+ * Returns: the caller's place in the order of arrival, from 0; -1 as above, or with errno
  *   ENOTRECOVERABLE  the barrier is broken
  *   EINVAL           it has no parties
  */
