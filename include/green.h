@@ -10,6 +10,7 @@
  *   green/timeout.h   a time limit for a stretch of code
  *   green/sync.h      event, semaphore, mutex, condition, read-write lock, barrier
  *   green/queue.h     queues of pointers, channels
+ *   green/choice.h    the first of several things
  *   green/local.h     variables of which each greenlet has its own
  *   green/sync.h      what greenlets wait for each other with
  *   green/future.h    results that come later, of tasks and of kernel threads
@@ -68,6 +69,7 @@
 #include <green/io.h>
 #include <green/loop.h>
 #include <green/resolve.h>
+#include <green/choice.h>
 #include <green/local.h>
 #include <green/queue.h>
 #include <green/socket.h>

@@ -210,6 +210,19 @@ static void enqueue(struct fd_table *table, struct fd *entry, struct fd_wait *wa
 	list_insert_between(&wait->link, before, before->next);
 }
 
+int green__fd_enter(struct hub *hub, struct fd_wait *wait, struct waiter *waiter)
+{
+	struct fd *entry = fd_make(hub->fds, wait->fd);
+
+	list_init(&wait->link);
+	wait->waiter = waiter;
+	wait->got = 0;
+	if (!entry)
+		return wait->fd < 0 ? -EBADF : -ENOMEM;
+	enqueue(hub->fds, entry, wait);
+	return arm(hub, wait->fd, entry);
+}
+
 int green__fd_wait_many(struct hub *hub, struct fd_wait *waits, size_t count, int64_t deadline, enum wait_mode mode)
 {
 	struct fd_waits all = { waits, count };
@@ -219,20 +232,8 @@ int green__fd_wait_many(struct hub *hub, struct fd_wait *waits, size_t count, in
 
 	critical_enter(hub->flow);
 	green__waiter_init(&waiter, mode, green__wait_descriptors, &all);
-	for (linked = 0; linked < count && !error; linked++) {
-		struct fd_wait *wait = &waits[linked];
-		struct fd *entry = fd_make(hub->fds, wait->fd);
-
-		list_init(&wait->link);
-		wait->waiter = &waiter;
-		wait->got = 0;
-		if (!entry) {
-			error = wait->fd < 0 ? -EBADF : -ENOMEM;
-			continue;
-		}
-		enqueue(hub->fds, entry, wait);
-		error = arm(hub, wait->fd, entry);
-	}
+	for (linked = 0; linked < count && !error; linked++)
+		error = green__fd_enter(hub, &waits[linked], &waiter);
 	hub->fd_waits++;
 	if (!error)
 		error = green__park(&waiter, deadline);

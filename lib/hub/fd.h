@@ -52,6 +52,20 @@ void green__fd_event(void *hub, uint64_t data, uint32_t events);
  */
 int green__fd_wait_many(struct hub *hub, struct fd_wait *waits, size_t count, int64_t deadline, enum wait_mode mode);
 
+/*
+ * green__fd_enter - let an event of WAIT's descriptor wake WAITER; for those that wait for other things, too
+ *
+ * FD, EVENTS, TAKES and PLACE are set.  WAIT is linked, even if this fails, until green__fd_leave.  While waiter
+ * is parked, hub->fd_waits counts it.
+ * Returns: 0 or -errno as green__fd_wait_many
+ */
+int green__fd_enter(struct hub *hub, struct fd_wait *wait, struct waiter *waiter);
+
+static inline void green__fd_leave(struct fd_wait *wait)
+{
+	list_remove(&wait->link);
+}
+
 /* green__fd_wait - as green__fd_wait_many, for one descriptor that the caller will read or write */
 int green__fd_wait(struct hub *hub, int fd, uint32_t events, int64_t deadline, enum wait_mode mode);
 

@@ -218,6 +218,20 @@ static int peek(struct green_queue *queue, void **item)
 	return 0;
 }
 
+bool green__queue_offers(struct green_queue *queue, int what)
+{
+	if (queue->shut)
+		return true;
+	if (what == QUEUE_PUTS)
+		return !full(queue) || first_who(queue, false);
+	return queue->items.count > 0 || (queue->channel && first_who(queue, true));
+}
+
+bool green__queue_is_channel(const struct green_queue *queue)
+{
+	return queue->channel;
+}
+
 struct green_waitq *green__queue_waiters(struct green_queue *queue)
 {
 	return &queue->waiters;

@@ -27,6 +27,12 @@ struct green_waitq *green__queue_waiters(struct green_queue *queue);
 int green__queue_get(struct green_queue *queue, void **item);
 int green__queue_put(struct green_queue *queue, void *item);
 
+/* green__queue_offers - true if to do WHAT would not have to wait; locked */
+bool green__queue_offers(struct green_queue *queue, int what);
+
+/* green__queue_is_channel - it holds nothing */
+bool green__queue_is_channel(const struct green_queue *queue);
+
 #pragma GCC visibility pop
 
 #endif
