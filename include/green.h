@@ -16,6 +16,7 @@
  *   green/future.h    results that come later, of tasks and of kernel threads
  *   green/io.h        wait for descriptors; cooperative read, write, poll, close
  *   green/resolve.h   names and addresses; connect and listen by name
+ *   green/server.h    servers: a task for each client, or for each datagram; several kernel threads
  *   green/socket.h    cooperative socket calls, named and shaped as in POSIX
  *   green/loop.h      be called: soon, later, by another thread
  *   green/stream.h    buffered reading and writing
@@ -72,6 +73,7 @@
 #include <green/choice.h>
 #include <green/local.h>
 #include <green/queue.h>
+#include <green/server.h>
 #include <green/socket.h>
 #include <green/sync.h>
 #include <green/stream.h>

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * server.c - servers: accept, a task for each client, back-pressure, a graceful end
+ *
+ * The listening socket has O_NONBLOCK, since other processes and hubs may accept from it, too.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "base/fault.h"
+#include "base/sys.h"
+#include "green/io.h"
+#include "green/server.h"
+#include "green/stream.h"
+#include "hub/descriptor.h"
+#include "hub/task.h"
+#include "net/bell.h"
+#include "net/crew.h"
+#include "net/io.h"
+#include "net/resolve.h"
+
+enum {
+	MAX_ACCEPT = 100,
+	STOP_MS = 1000,
+	PAUSE_MIN_MS = 10, /* after an error that may pass; doubles */
+	PAUSE_MAX_MS = 1000,
+};
+
+struct client {
+	struct member member;
+	struct green_server *server;
+	int fd; /* -1 once somebody else has it */
+};
+
+struct green_server {
+	struct green_server_options options; /* HOST and SERVICE are not kept */
+	struct hub *hub;
+	struct crew crew;          /* struct client.member */
+	int fd;                    /* -1 once it is closed */
+	unsigned port;
+	struct greenlet *accepter; /* the task that accepts, once it is started; its handle */
+	bool paused, stopping, stopped;
+	int error;                 /* -errno that ended it */
+	int pause_ms;              /* the next one */
+	struct list bell;          /* rings when any of the above changes */
+	unsigned users;            /* calls that wait in it */
+	bool destroyed;            /* the last user frees it */
+};
+
+/* --- clients --- */
+
+static void serve_stream(struct client *client)
+{
+	const struct green_server_options *options = &client->server->options;
+	struct green_stream *stream;
+
+	stream = options->open_stream ? options->open_stream(client->fd, options->arg) : green_stream_create(client->fd);
+	if (!stream)
+		return;
+	client->fd = -1;
+	options->stream_handler(stream, options->arg);
+	green_stream_destroy(stream);
+}
+
+static void client_run(struct member *member)
+{
+	struct client *client = container_of(member, struct client, member);
+	const struct green_server_options *options = &client->server->options;
+
+	if (options->handler)
+		options->handler(client->fd, options->arg);
+	else
+		serve_stream(client);
+}
+
+static void leave(struct green_server *server);
+
+static void client_ended(struct member *member)
+{
+	struct client *client = container_of(member, struct client, member);
+
+	if (client->fd >= 0)
+		green_close(client->fd);
+	leave(client->server);
+	free(client);
+}
+
+static int serve(struct green_server *server, int fd)
+{
+	struct client *client = green__fault_injected() ? NULL : calloc(1, sizeof(*client));
+	int error = client ? 0 : -ENOMEM;
+
+	if (client) {
+		client->server = server;
+		client->fd = fd;
+		client->member.run = client_run;
+		client->member.ended = client_ended;
+		server->users++;
+		error = green__crew_add(&server->crew, &client->member);
+	}
+	if (error && client) {
+		server->users--;
+		free(client);
+	}
+	if (error)
+		green_close(fd);
+	return error;
+}
+
+/* --- accepting --- */
+
+/* These concern one connection, which is gone already. */
+static bool is_passing(long error)
+{
+	switch (-error) {
+	case ECONNABORTED: case EINTR: case EPROTO: case ENETDOWN: case ENOPROTOOPT: case EHOSTDOWN: case ENONET:
+	case EHOSTUNREACH: case ENETUNREACH:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* It is no listening socket, or no more. */
+static bool is_final(long error)
+{
+	return error == -EBADF || error == -EINVAL || error == -ENOTSOCK || error == -EOPNOTSUPP || error == -ECANCELED;
+}
+
+static bool may_accept(const struct green_server *server)
+{
+	return !server->paused && (!server->options.limit || server->crew.count < server->options.limit);
+}
+
+/* Tell of ERROR, and let some time pass, in which others may give back what lacks. */
+static int pause_after(struct green_server *server, long error)
+{
+	int64_t until = clock_after_ms(server->pause_ms);
+	int result = 0;
+
+	if (server->options.trouble)
+		server->options.trouble(server, (int)-error, server->pause_ms, server->options.arg);
+	server->pause_ms = server->pause_ms < PAUSE_MAX_MS / 2 ? 2 * server->pause_ms : PAUSE_MAX_MS;
+	while (!result && !server->stopping)
+		result = bell_wait(server->hub, &server->bell, until, "server, a pause");
+	return result == -ETIMEDOUT ? 0 : result;
+}
+
+/* One connection.  Returns: 1 if there was one; 0 if there is none now; -errno */
+static long accept_one(struct green_server *server)
+{
+	long fd = green__fault_injected() ? -EMFILE : sys_call(SYS_accept4, server->fd, NULL, NULL, SOCK_CLOEXEC);
+	int error;
+
+	server->hub->flow->stats->io_calls++;
+	if (fd == -EAGAIN)
+		return 0;
+	if (fd < 0)
+		return is_passing(fd) ? 1 : fd;
+	green__accepted(server->fd, (int)fd, 0);
+	/* What the listener has, its connections do not inherit. */
+	error = serve(server, (int)fd);
+	if (!error)
+		server->pause_ms = PAUSE_MIN_MS;
+	return error ? error : 1;
+}
+
+/* Until there is no connection, no room, or it is others' turn.  Returns: 0 or -errno; *DRAINED: there is no connection */
+static long accept_some(struct green_server *server, bool *drained)
+{
+	long result = 1;
+
+	for (int i = 0; result > 0 && i < server->options.max_accept && may_accept(server) && !server->stopping; i++)
+		result = accept_one(server);
+	*drained = result == 0;
+	return result < 0 ? result : 0;
+}
+
+/*
+ * Returns: 0 when another attempt makes sense, or -errno
+ *
+ * Only after an attempt that found nothing is it certain that the next connection brings an event.
+ */
+static int wait_for_client(struct green_server *server, bool drained)
+{
+	if (!may_accept(server))
+		return bell_wait(server->hub, &server->bell, CLOCK_NEVER, "server, for room");
+	if (!drained)
+		return green__yield(server->hub);
+	return green__fd_wait(server->hub, server->fd, EPOLLIN, CLOCK_NEVER, WAIT_RAISABLE);
+}
+
+static long accept_until_the_end(struct green_server *server)
+{
+	bool drained = false;
+	long error = 0;
+
+	while (!server->stopping && !is_final(error)) {
+		if (error)
+			error = pause_after(server, error);
+		else if (may_accept(server))
+			error = accept_some(server, &drained);
+		if (!error && !server->stopping)
+			error = wait_for_client(server, drained);
+	}
+	return server->stopping ? 0 : error;
+}
+
+static void close_listener(struct green_server *server)
+{
+	if (server->fd >= 0)
+		green_close(server->fd);
+	server->fd = -1;
+}
+
+static void *accepter_main(void *arg)
+{
+	struct green_server *server = arg;
+	long error = accept_until_the_end(server);
+
+	if (error) {
+		server->error = (int)error;
+		if (server->options.trouble)
+			server->options.trouble(server, (int)-error, 0, server->options.arg);
+		server->stopped = true;
+		close_listener(server);
+	}
+	bell_ring(server->hub, &server->bell);
+	leave(server);
+	return NULL;
+}
+
+/* --- making one --- */
+
+static int options_error(const struct green_server_options *options)
+{
+	if (!options || !options->handler == !options->stream_handler || options->max_accept < 0 || options->stop_timeout_ms < -1)
+		return -EINVAL;
+	if (options->handler && options->open_stream)
+		return -EINVAL;
+	return options->stop_on_sigterm ? -ENOSYS : 0;
+}
+
+static unsigned port_of(int fd)
+{
+	struct sockaddr_in6 address = { .sin6_family = AF_UNSPEC };
+	socklen_t length = sizeof(address);
+
+	if (sys_call(SYS_getsockname, fd, &address, &length))
+		return 0;
+	/* The port lies at the same place in both. */
+	return address.sin6_family == AF_INET || address.sin6_family == AF_INET6 ? ntohs(address.sin6_port) : 0;
+}
+
+/* Readiness is only a hint where others accept, too. */
+static void set_nonblocking(int fd)
+{
+	int on = 1;
+
+	sys_call(SYS_ioctl, fd, FIONBIO, &on);
+	green__descriptor_set_nonblocking(fd, true);
+}
+
+static int listen_for(struct hub *hub, const struct green_server_options *options)
+{
+	if (options->host || options->service)
+		return green__listen(hub, options->host, options->service, options->backlog, options->flags);
+	return green__descriptor_kind(options->fd) < 0 ? -EBADF : options->fd;
+}
+
+static void set_defaults(struct green_server_options *options)
+{
+	options->host = options->service = NULL;
+	if (!options->max_accept)
+		options->max_accept = MAX_ACCEPT;
+	if (!options->stop_timeout_ms)
+		options->stop_timeout_ms = STOP_MS;
+}
+
+struct green_server *green_server_create(const struct green_server_options *options)
+{
+	struct hub *hub = green__hub();
+	int error = hub ? options_error(options) : -ENOMEM;
+	struct green_server *server = error || green__fault_injected() ? NULL : calloc(1, sizeof(*server));
+	int fd = error;
+
+	if (!error)
+		fd = server ? listen_for(hub, options) : -ENOMEM;
+	if (fd < 0) {
+		free(server);
+		errno = -fd;
+		return NULL;
+	}
+	server->options = *options;
+	set_defaults(&server->options);
+	server->hub = hub;
+	server->fd = fd;
+	server->port = port_of(fd);
+	server->pause_ms = PAUSE_MIN_MS;
+	green__crew_init(&server->crew, hub);
+	list_init(&server->bell);
+	set_nonblocking(fd);
+	return server;
+}
+
+static void leave(struct green_server *server)
+{
+	server->users--;
+	if (!server->destroyed || server->users) {
+		/* Room, or the last client's end. */
+		bell_ring(server->hub, &server->bell);
+		return;
+	}
+	free(server);
+}
+
+int green_server_start(struct green_server *server)
+{
+	if (server->stopping || server->stopped)
+		return (int)sys_result(-EBADF);
+	if (server->accepter)
+		return (int)sys_result(-EALREADY);
+	server->accepter = green_spawn(accepter_main, server);
+	if (!server->accepter)
+		return -1;
+	server->users++;
+	return 0;
+}
+
+void green_server_pause(struct green_server *server)
+{
+	server->paused = true;
+}
+
+void green_server_resume(struct green_server *server)
+{
+	server->paused = false;
+	bell_ring(server->hub, &server->bell);
+}
+
+int green_server_address(const struct green_server *server, struct sockaddr *address, socklen_t *length)
+{
+	return (int)sys_result(server->fd < 0 ? -EBADF : sys_call(SYS_getsockname, server->fd, address, length));
+}
+
+unsigned green_server_port(const struct green_server *server)
+{
+	return server->port;
+}
+
+size_t green_server_clients(const struct green_server *server)
+{
+	return server->crew.count;
+}
+
+/* --- the end --- */
+
+/* Nobody is accepted any more when this returns. */
+static void end_accepting(struct green_server *server)
+{
+	server->stopping = true;
+	close_listener(server);
+	bell_ring(server->hub, &server->bell);
+}
+
+int green_server_stop(struct green_server *server)
+{
+	int error;
+
+	if (!green__current || green__current->flow != server->hub->flow)
+		return (int)sys_result(-EPERM);
+	end_accepting(server);
+	server->users++;
+	error = green__crew_end(&server->crew, server->options.stop_timeout_ms);
+	if (!error || error == -ETIMEDOUT)
+		server->stopped = true;
+	leave(server);
+	return (int)sys_result(green__raised_error(error));
+}
+
+int green_server_run(struct green_server *server)
+{
+	int error = 0;
+
+	if (!server->accepter && green_server_start(server))
+		return -1;
+	server->users++;
+	while (!error && !server->stopped)
+		error = bell_wait(server->hub, &server->bell, CLOCK_NEVER, "server, for its end");
+	error = error ? green__raised_error(error) : server->error;
+	leave(server);
+	return (int)sys_result(error);
+}
+
+void green_server_destroy(struct green_server *server)
+{
+	int saved_errno = errno;
+
+	if (!server)
+		return;
+	end_accepting(server);
+	server->users++;
+	green__crew_kill(&server->crew);
+	green__crew_wait(&server->crew, clock_after(NS_PER_SECOND));
+	server->stopped = true;
+	/* It has nothing left to wait for; the program may be in it, in TROUBLE. */
+	if (server->accepter && server->accepter != green__current)
+		green__task_join(server->accepter, CLOCK_NEVER, WAIT_PLAIN);
+	green_destroy(server->accepter);
+	server->accepter = NULL;
+	server->destroyed = true;
+	leave(server);
+	errno = saved_errno;
+}
