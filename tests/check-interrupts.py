@@ -23,6 +23,17 @@ REASONS = {
     "green_socketpair": "makes sockets, and waits for nothing",
     "green_setsockopt": "waits for nothing",
     "green_freeaddrinfo": "waits for nothing",
+    "green_generator_next": "goes to the generator itself, as green_switch; what that calls can be cut short",
+    "green_generator_send": "as green_generator_next",
+    "green_generator_throw": "as green_generator_next",
+    "green_generator_close": "as green_generator_next",
+    "green_generator_destroy": "as green_generator_next",
+    "green_generator_yield": "goes back to who asked, as green_switch",
+    "green_generator_delegate": "as green_generator_yield",
+    "green_barrier_wait": "who is cut short breaks it for the others: tests/test_barrier.c",
+    "green_stream_close": "closes it all the same: tests/test_stream.c",
+    "green_stream_destroy": "as green_stream_close",
+    "green_stream_end_output": "drains, and then ends what cannot be begun again: tests/test_stream.c",
 }
 
 

@@ -60,7 +60,6 @@ static const struct way {
 struct caller {
 	struct play *play;
 	struct greenlet *task;
-	bool first;
 	int result, error, place; /* of the call; and who of the callers it was to succeed */
 };
 
@@ -180,26 +179,33 @@ static void wake(struct play *play)
 }
 
 /* Its timer is due when the hub comes back, so it runs before those whom the hub wakes then. */
-static void *meanwhile(void *arg)
+static void *asks_soon(void *play)
 {
-	struct play *play = arg;
-
 	green_sleep(1);
-	if (play->way->cut & (SCOPE | ARGUMENT))
-		wake(play);
-	else
-		ask_to_end(play, play->callers[0].task);
+	ask_to_end(play, ((struct play *)play)->callers[0].task);
 	return NULL;
 }
 
+static void *spins(void *unused)
+{
+	spin_ms(4);
+	return unused;
+}
+
+/* In either case it is main that wakes, for it may own what is waited for. */
 static void event_first(struct play *play)
 {
-	struct greenlet *other = green_spawn(meanwhile, play);
+	bool by_time = play->way->cut & (SCOPE | ARGUMENT);
+	struct greenlet *other = green_spawn(by_time ? spins : asks_soon, play);
 
-	green_yield();
-	spin_ms(4);
-	if (play->way->cut & (KILLED | CANCELLED))
+	if (by_time) {
+		green_sleep(1);
 		wake(play);
+	} else {
+		green_yield();
+		spin_ms(4);
+		wake(play);
+	}
 	join(other);
 }
 
@@ -299,7 +305,29 @@ static void serve_others(struct play *play)
 		ended(play, 2);
 		break;
 	}
-	demand(play, !play->call->uncut || play->callers[0].result == 0, "it is cut short");
+}
+
+static void start(struct play *play, int caller)
+{
+	play->callers[caller] = (struct caller) { .play = play, .place = -1 };
+	play->callers[caller].task = green_spawn(caller ? calls : calls_first, &play->callers[caller]);
+	ck_assert_ptr_nonnull(play->callers[caller].task);
+}
+
+/* One after the other: what the first has left, and then what is made for each. */
+static void serve_alone(struct play *play)
+{
+	for (int i = 1; i < CALLERS; i++) {
+		bool left = play->scene.made > play->scene.served || (play->call->gain == ALL_AT_ONCE && play->scene.made);
+
+		start(play, i);
+		settle();
+		if (!left && play->call->gain != COMES_ITSELF) {
+			demand(play, !green_dead(play->callers[i].task), "somebody is served, and nobody has been woken");
+			wake(play);
+		}
+		ended(play, i);
+	}
 }
 
 static void begin(struct play *play, const struct interrupted_call *call, const struct way *way)
@@ -307,11 +335,8 @@ static void begin(struct play *play, const struct interrupted_call *call, const 
 	*play = (struct play) { .call = call, .way = way };
 	if (call->begin)
 		call->begin(&play->scene);
-	for (int i = 0; i < CALLERS; i++) {
-		play->callers[i] = (struct caller) { .play = play, .first = i == 0, .place = -1 };
-		play->callers[i].task = green_spawn(i ? calls : calls_first, &play->callers[i]);
-		ck_assert_ptr_nonnull(play->callers[i].task);
-	}
+	for (int i = 0; i < (call->alone ? 1 : CALLERS); i++)
+		start(play, i);
 	settle();
 }
 
@@ -339,6 +364,10 @@ void call_interrupted(const struct interrupted_call *call, int number)
 	begin(&play, call, way);
 	happen(&play);
 	ended(&play, 0);
-	serve_others(&play);
+	if (call->alone)
+		serve_alone(&play);
+	else
+		serve_others(&play);
+	demand(&play, !call->uncut || play.callers[0].result == 0, "it is cut short");
 	finish(&play);
 }

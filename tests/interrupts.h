@@ -36,6 +36,7 @@ struct interrupted_call {
 	enum gain gain;
 	bool timed; /* it has a time limit as an argument */
 	bool uncut; /* the wait cannot be cut short: the call succeeds, and the next one fails */
+	bool alone; /* only one may wait at a time: the others call after the first */
 	void (*begin)(struct scene *scene);
 	int (*call)(struct scene *scene, int timeout_ms); /* 0; -1 with errno */
 	void (*wake)(struct scene *scene);

@@ -338,6 +338,116 @@ static void end_connect(struct scene *scene)
 	close(scene->fds[0]);
 }
 
+/* --- streams: one who reads and one who writes at a time --- */
+
+static void begin_stream(struct scene *scene)
+{
+	begin_pair(scene);
+	scene->object = green_stream_create(scene->fds[0]);
+	ck_assert_ptr_nonnull(scene->object);
+}
+
+/* Half of what the first call wants. */
+static void begin_half_a_read(struct scene *scene)
+{
+	begin_stream(scene);
+	feed(scene);
+}
+
+static void feed_line(struct scene *scene)
+{
+	ck_assert_int_eq(write(scene->fds[1], "x\n", 2), 2);
+}
+
+static int call_stream_read(struct scene *scene, int unused)
+{
+	char byte;
+
+	(void)unused;
+	return result_of(green_stream_read(scene->object, &byte, 1), 1);
+}
+
+static int call_stream_read_line(struct scene *scene, int unused)
+{
+	char line[8];
+
+	(void)unused;
+	return result_of(green_stream_read_line(scene->object, line, sizeof(line)), 2);
+}
+
+static int call_stream_read_exactly(struct scene *scene, int unused)
+{
+	char bytes[2];
+
+	(void)unused;
+	return green_stream_read_exactly(scene->object, bytes, sizeof(bytes));
+}
+
+static size_t left_in_stream(struct scene *scene)
+{
+	char *bytes = NULL;
+	ssize_t size;
+
+	ck_assert_int_eq(shutdown(scene->fds[1], SHUT_WR), 0);
+	size = green_stream_read_all(scene->object, &bytes, 100);
+	ck_assert_int_ge(size, 0);
+	free(bytes);
+	green_stream_destroy(scene->object);
+	ck_assert_int_eq(green_close(scene->fds[1]), 0);
+	return (size_t)size;
+}
+
+static void end_stream_read(struct scene *scene)
+{
+	ck_assert_uint_eq(left_in_stream(scene), (size_t)(scene->made - scene->served));
+}
+
+static void end_stream_read_line(struct scene *scene)
+{
+	ck_assert_uint_eq(left_in_stream(scene), (size_t)(2 * (scene->made - scene->served)));
+}
+
+static void end_stream_read_exactly(struct scene *scene)
+{
+	ck_assert_uint_eq(left_in_stream(scene), (size_t)(1 + 2 * (scene->made - scene->served)));
+}
+
+/* The kernel takes nothing more, and something waits. */
+static void begin_full_stream(struct scene *scene)
+{
+	begin_full_pair(scene);
+	scene->object = green_stream_create(scene->fds[1]);
+	ck_assert_int_eq(green_stream_set_water(scene->object, 0, 1), 0);
+	ck_assert_int_eq(green_stream_write(scene->object, "x", 1), 0);
+	scene->number = 1;
+}
+
+static int call_stream_drain(struct scene *scene, int unused)
+{
+	(void)unused;
+	return green_stream_drain(scene->object);
+}
+
+static int call_stream_write(struct scene *scene, int unused)
+{
+	(void)unused;
+	scene->number++;
+	return green_stream_write(scene->object, "x", 1);
+}
+
+/* What a call that was cut short has added may have been written or not, but never twice. */
+static void end_stream_write(struct scene *scene)
+{
+	long left;
+
+	ck_assert_int_eq(green_stream_drain(scene->object), 0);
+	left = (long)drained(scene->fds[0]) - (long)scene->filled;
+	ck_assert_int_ge(left, 1 + (scene->number > 1 ? scene->served : 0));
+	ck_assert_int_le(left, scene->number);
+	green_stream_destroy(scene->object);
+	ck_assert_int_eq(green_close(scene->fds[0]), 0);
+}
+
 /* --- names --- */
 
 static int errno_of_look_up(int result)
@@ -392,6 +502,20 @@ static int call_dial(struct scene *scene, int timeout_ms)
 	(void)scene;
 	snprintf(path, sizeof(path), "unix:%s", here.sun_path);
 	return accepted(green_dial(path, NULL, timeout_ms));
+}
+
+static int call_stream_dial(struct scene *scene, int timeout_ms)
+{
+	char path[sizeof(here.sun_path) + 5];
+	struct green_stream *stream;
+
+	(void)scene;
+	snprintf(path, sizeof(path), "unix:%s", here.sun_path);
+	stream = green_stream_dial(path, NULL, timeout_ms);
+	if (!stream)
+		return -1;
+	green_stream_destroy(stream);
+	return 0;
 }
 
 static void end_path(struct scene *scene)
@@ -463,34 +587,41 @@ static int call_offload(struct scene *scene, int unused)
 }
 
 static const struct interrupted_call rows[] = {
-	{ "green_read", ONE_EACH, false, false, begin_pair, call_read, feed, end_read },
-	{ "green_read of a pipe", ONE_EACH, false, false, begin_pipe, call_read, feed, end_read },
-	{ "green_readv", ONE_EACH, false, false, begin_pair, call_readv, feed, end_read },
-	{ "green_recv", ONE_EACH, false, false, begin_pair, call_recv, feed, end_read },
-	{ "green_recvfrom", ONE_EACH, false, false, begin_pair, call_recvfrom, feed, end_read },
-	{ "green_recvmsg", ONE_EACH, false, false, begin_pair, call_recvmsg, feed, end_read },
-	{ "green_wait_fd", ALL_AT_ONCE, true, false, begin_pair, call_wait_fd, feed, end_pair },
-	{ "green_poll", ALL_AT_ONCE, true, false, begin_pair, call_poll, feed, end_pair },
-	{ "green_select", ALL_AT_ONCE, true, false, begin_pair, call_select, feed, end_pair },
-	{ "green_write", ALL_AT_ONCE, false, false, begin_full_pair, call_write, drain, end_write },
-	{ "green_write to a pipe", ALL_AT_ONCE, false, false, begin_full_pipe, call_write, drain, end_write },
-	{ "green_writev", ALL_AT_ONCE, false, false, begin_full_pair, call_writev, drain, end_write },
-	{ "green_send", ALL_AT_ONCE, false, false, begin_full_pair, call_send, drain, end_write },
-	{ "green_sendto", ALL_AT_ONCE, false, false, begin_full_pair, call_sendto, drain, end_write },
-	{ "green_sendto to a full receiver", ALL_AT_ONCE, false, false, begin_full_receiver, call_send_away, drain, end_write },
-	{ "green_sendmsg", ALL_AT_ONCE, false, false, begin_full_pair, call_sendmsg, drain, end_write },
-	{ "green_accept", ONE_EACH, false, false, begin_listener, call_accept, come, end_accept },
-	{ "green_accept4", ONE_EACH, false, false, begin_listener, call_accept4, come, end_accept },
-	{ "green_connect", ONE_OF_ALL, false, false, begin_full_backlog, call_connect, accept_one, end_connect },
-	{ "green_dial", ONE_OF_ALL, true, false, begin_full_path, call_dial, accept_one, end_path },
-	{ "green_listen", COMES_ITSELF, false, false, NULL, call_listen, NULL, NULL },
-	{ "green_getaddrinfo", COMES_ITSELF, false, false, NULL, call_getaddrinfo, NULL, NULL },
-	{ "green_getnameinfo", COMES_ITSELF, false, false, NULL, call_getnameinfo, NULL, NULL },
-	{ "green_join", ALL_AT_ONCE, true, false, begin_stubborn, call_join, feed, end_stubborn },
-	{ "green_kill", ALL_AT_ONCE, true, false, begin_stubborn, call_kill, feed, end_stubborn },
-	{ "green_sleep", COMES_ITSELF, false, false, NULL, call_sleep, NULL, NULL },
-	{ "green_yield", COMES_ITSELF, false, true, NULL, call_yield, NULL, NULL },
-	{ "green_offload", COMES_ITSELF, false, true, NULL, call_offload, NULL, NULL },
+	{ "green_read", ONE_EACH, false, false, false, begin_pair, call_read, feed, end_read },
+	{ "green_read of a pipe", ONE_EACH, false, false, false, begin_pipe, call_read, feed, end_read },
+	{ "green_readv", ONE_EACH, false, false, false, begin_pair, call_readv, feed, end_read },
+	{ "green_recv", ONE_EACH, false, false, false, begin_pair, call_recv, feed, end_read },
+	{ "green_recvfrom", ONE_EACH, false, false, false, begin_pair, call_recvfrom, feed, end_read },
+	{ "green_recvmsg", ONE_EACH, false, false, false, begin_pair, call_recvmsg, feed, end_read },
+	{ "green_wait_fd", ALL_AT_ONCE, true, false, false, begin_pair, call_wait_fd, feed, end_pair },
+	{ "green_poll", ALL_AT_ONCE, true, false, false, begin_pair, call_poll, feed, end_pair },
+	{ "green_select", ALL_AT_ONCE, true, false, false, begin_pair, call_select, feed, end_pair },
+	{ "green_write", ALL_AT_ONCE, false, false, false, begin_full_pair, call_write, drain, end_write },
+	{ "green_write to a pipe", ALL_AT_ONCE, false, false, false, begin_full_pipe, call_write, drain, end_write },
+	{ "green_writev", ALL_AT_ONCE, false, false, false, begin_full_pair, call_writev, drain, end_write },
+	{ "green_send", ALL_AT_ONCE, false, false, false, begin_full_pair, call_send, drain, end_write },
+	{ "green_sendto", ALL_AT_ONCE, false, false, false, begin_full_pair, call_sendto, drain, end_write },
+	{ "green_sendto to a full receiver", ALL_AT_ONCE, false, false, false, begin_full_receiver, call_send_away, drain, end_write },
+	{ "green_sendmsg", ALL_AT_ONCE, false, false, false, begin_full_pair, call_sendmsg, drain, end_write },
+	{ "green_accept", ONE_EACH, false, false, false, begin_listener, call_accept, come, end_accept },
+	{ "green_accept4", ONE_EACH, false, false, false, begin_listener, call_accept4, come, end_accept },
+	{ "green_connect", ONE_OF_ALL, false, false, false, begin_full_backlog, call_connect, accept_one, end_connect },
+	{ "green_dial", ONE_OF_ALL, true, false, false, begin_full_path, call_dial, accept_one, end_path },
+	{ "green_listen", COMES_ITSELF, false, false, false, NULL, call_listen, NULL, NULL },
+	{ "green_getaddrinfo", COMES_ITSELF, false, false, false, NULL, call_getaddrinfo, NULL, NULL },
+	{ "green_getnameinfo", COMES_ITSELF, false, false, false, NULL, call_getnameinfo, NULL, NULL },
+	{ "green_stream_read", ONE_EACH, false, false, true, begin_stream, call_stream_read, feed, end_stream_read },
+	{ "green_stream_read_line", ONE_EACH, false, false, true, begin_stream, call_stream_read_line, feed_line, end_stream_read_line },
+	{ "green_stream_read_exactly", ONE_EACH, false, false, true, begin_half_a_read, call_stream_read_exactly, feed_line,
+	  end_stream_read_exactly },
+	{ "green_stream_write", ALL_AT_ONCE, false, false, true, begin_full_stream, call_stream_write, drain, end_stream_write },
+	{ "green_stream_drain", ALL_AT_ONCE, false, false, true, begin_full_stream, call_stream_drain, drain, end_stream_write },
+	{ "green_stream_dial", ONE_OF_ALL, true, false, false, begin_full_path, call_stream_dial, accept_one, end_path },
+	{ "green_join", ALL_AT_ONCE, true, false, false, begin_stubborn, call_join, feed, end_stubborn },
+	{ "green_kill", ALL_AT_ONCE, true, false, false, begin_stubborn, call_kill, feed, end_stubborn },
+	{ "green_sleep", COMES_ITSELF, false, false, false, NULL, call_sleep, NULL, NULL },
+	{ "green_yield", COMES_ITSELF, false, true, false, NULL, call_yield, NULL, NULL },
+	{ "green_offload", COMES_ITSELF, false, true, false, NULL, call_offload, NULL, NULL },
 };
 
 /* CK13, U19: whatever cuts the wait short takes nothing with it */
