@@ -458,6 +458,24 @@ START_TEST(pipe2_refuses_what_the_kernel_refuses)
 }
 END_TEST
 
+static void *closes(void *fds)
+{
+	int before = descriptors_open();
+
+	close_pair(fds);
+	ck_assert_int_eq(descriptors_open(), before - 2);
+	return NULL;
+}
+
+START_TEST(close_makes_no_hub_and_needs_none)
+{
+	int fds[2];
+
+	ck_assert_int_eq(green_pipe2(fds, 0), 0);
+	in_thread(closes, fds);
+}
+END_TEST
+
 START_TEST(g8_success_leaves_errno_alone)
 {
 	char byte;
@@ -558,6 +576,7 @@ static void add_others(TCase *tcase)
 	tcase_add_test(tcase, k8_a_bad_pointer_is_efault_and_no_crash);
 	tcase_add_test(tcase, close_refuses_what_is_not_open_and_the_hubs_own);
 	tcase_add_test(tcase, pipe2_refuses_what_the_kernel_refuses);
+	tcase_add_test(tcase, close_makes_no_hub_and_needs_none);
 	tcase_add_test(tcase, g8_success_leaves_errno_alone);
 	tcase_add_test(tcase, a_window_shows_what_is_left_of_a_vector);
 	tcase_add_test(tcase, the_size_of_a_vector_does_not_wrap);
