@@ -109,6 +109,9 @@ static int write_out(struct green_stream *stream)
 	while (!stream->closed && (chunk = first_chunk(stream))) {
 		ssize_t done = stream->transport->write(stream->self, chunk->bytes + chunk->start, chunk->end - chunk->start);
 
+		/* Nothing has gone, so nobody has to know. */
+		if (done < 0 && errno == EINTR && !green__current->error)
+			continue;
 		if (done < 0)
 			return -errno;
 		taken(stream, chunk, (size_t)done);
@@ -223,7 +226,7 @@ static int put_first(struct green_stream *stream, const char *bytes, size_t size
 		return -ENOMEM;
 	if (stream->transport == &green__stream_own)
 		done = green__stream_try(stream, bytes, size);
-	if (done < 0 && done != -EAGAIN && done != -EOPNOTSUPP && done != -EINVAL && done != -ENOSYS) {
+	if (done < 0 && done != -EAGAIN && done != -EINTR && done != -EOPNOTSUPP && done != -EINVAL && done != -ENOSYS) {
 		free(chunk);
 		return stream->output_error = (int)done;
 	}
