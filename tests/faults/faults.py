@@ -326,6 +326,68 @@ class Sweep(Case):
         return None
 
 
+# What the hub makes for itself at a thread's first call, and any call may so be refused for the lack of.
+OF_THE_HUB = MEMORY + MAKING + ["epoll_create1", "eventfd2", "epoll_ctl"]
+
+
+# R4: the library's own calls, in each of which a system call fails
+class Library(Sweep):
+    """Flows of libgreen's calls, without the shim: the call that was hit says so, or nobody does."""
+
+    def __init__(self, case, path):
+        super().__init__("library", case, 0, path)
+        self.looks_up = case == "names"
+
+    def count(self, options):
+        self.missed = self.stood_down = 0
+        outcome = run_injected(options, self.command, [], False)
+        self.judge(outcome, Fault("", "none", "", []))
+        # What libc does to look up a name it answers for itself, now and then by an abort or a crash.
+        return [(call, kind, int(count)) for call, kind, count in map(str.split, outcome.report)
+                if not self.looks_up or call in MAKING + EPOLL + ["epoll_create1", "eventfd2", "epoll_ctl"]]
+
+    def storms(self, options):
+        return [] if self.looks_up else super().storms(options)
+
+    def try_fault(self, options, fault):
+        try:
+            outcome = run_injected(options, self.command, fault.arguments(), False)
+            self.missed += not outcome.report
+            self.judge(outcome, fault)
+        except Failure as failure:
+            where = " ".join(outcome.report[:1]) or "not reached"
+            return Failure(f"{fault} ({where}): {failure}", failure.result)
+        return None
+
+    def judge(self, outcome, fault):
+        judge_end(outcome)
+        if outcome.result.stderr:
+            raise Failure("complains", outcome.result)
+        lines = outcome.lines()
+        told = [TOLD.match(line).groups() for line in lines if TOLD.match(line)]
+        primary = [error for call, error in told if self.is_primary(call.removeprefix("green_"), error, fault)]
+        for line in lines:
+            found, counted = TOLD.match(line), PARTLY.match(line)
+            if "wrong" in line:
+                raise Failure(f"says `{line}'", outcome.result)
+            if found and not self.is_primary(found.group(1).removeprefix("green_"), found.group(2), fault) \
+                    and not (primary and found.group(2) in FOLLOWS):
+                raise Failure(f"says `{line}'", outcome.result)
+            if counted and counted.group(1) != counted.group(2) and not [one for one in primary if one != "EINTR"]:
+                raise Failure(f"lost something: `{line}'", outcome.result)
+
+    @staticmethod
+    def is_primary(call, error, fault):
+        if call in LOOK_UPS:
+            return True
+        if fault.call in OF_THE_HUB:
+            return error in (fault.error, "ENOMEM", "EAGAIN")
+        return is_primary(STREAMS.get(call, call), error, fault)
+
+
+# The call by which each of a stream's works.
+STREAMS = {"stream_read_line": "recv", "stream_print": "send", "stream_close": "send", "wait_fd": "poll"}
+
 # case of errors.c: (calls, kind of descriptor, errors); the first of these calls fails, natively and green.
 NEW = "EMFILE ENFILE ENOMEM"
 RECEIVED = (IN, "tcp", "EINTR ECONNRESET ETIMEDOUT ENOMEM ENOBUFS")
@@ -481,6 +543,9 @@ def cases(options):
     for program, path in programs:
         for name, threads in listed_cases(path):
             yield Sweep(program, name, threads, path)
+    library = os.path.join(options.build, "tests", "faults", "library")
+    for name, _ in listed_cases(library):
+        yield Library(name, library)
     for program, path in programs:
         for name, threads in listed_cases(path):
             # Where no thread can be made a timer that calls a function drops the call, natively too.
