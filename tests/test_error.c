@@ -78,7 +78,7 @@ static struct greenlet *suspended(void *(*function)(void *))
 
 /* --- throwing --- */
 
-/* MAP3 as well: what the function returns does not count then. */
+/* MAP3: what the function returns does not count then */
 START_TEST(e1_an_error_at_the_end_is_the_parents)
 {
 	first = suspended(lets_pass);
@@ -373,6 +373,40 @@ START_TEST(t3_greenlets_of_a_thread_that_has_ended_are_lost)
 }
 END_TEST
 
+START_TEST(t4_the_main_greenlet_of_a_thread_that_has_ended_is_dead)
+{
+	struct greenlet *handles[3];
+
+	in_thread(leave_behind, handles);
+	ck_assert_int_eq(green_state(green_parent(handles[0])), GREEN_LOST);
+	ck_assert(green_dead(green_parent(handles[0])));
+	for (int i = 0; i < 3; i++)
+		destroyed(handles[i]);
+	ck_assert_int_eq(cleanups, 0);
+}
+END_TEST
+
+static void *has_foreign_parent(void *greenlet)
+{
+	struct greenlet *own = created(counted, NULL);
+
+	assert_fails(!green_create(counted, greenlet), EPERM);
+	assert_fails(green_set_parent(own, greenlet) == -1, EPERM);
+	assert_fails(green_set_parent(greenlet, own) == -1, EPERM);
+	ck_assert_ptr_eq(green_parent(own), green_current());
+	destroyed(own);
+	return NULL;
+}
+
+START_TEST(p4_a_parent_of_another_thread_is_refused)
+{
+	first = suspended(lets_pass);
+	in_thread(has_foreign_parent, first);
+	ck_assert_ptr_eq(green_parent(first), green_current());
+	destroyed(first);
+}
+END_TEST
+
 static void *destroy_here(void *greenlet)
 {
 	destroyed(greenlet);
@@ -532,6 +566,38 @@ START_TEST(i3_a_tracer_that_fails_is_removed_and_its_error_thrown)
 }
 END_TEST
 
+/* In the start of FIRST, SECOND runs, which switches to FIRST. */
+static int detours(enum green_trace event, struct greenlet *origin, struct greenlet *target, void *argument)
+{
+	(void)event;
+	(void)origin;
+	if (target == first && calls == 0)
+		ck_assert_ptr_eq(green_switch(second, NULL), argument);
+	return 0;
+}
+
+static void *switches_to_first(void *unused)
+{
+	(void)unused;
+	ck_assert_int_eq(green_state(first), GREEN_SUSPENDED);
+	return green_switch(first, &token);
+}
+
+START_TEST(g4_one_that_a_tracer_holds_up_has_started)
+{
+	first = created(counted, NULL);
+	second = created(switches_to_first, NULL);
+	green_set_tracer(detours, &token);
+	ck_assert_ptr_eq(green_switch(first, &cleanups), &cleanups);
+	green_set_tracer(NULL, NULL);
+	ck_assert_int_eq(calls, 1);
+	ck_assert(green_dead(first));
+	green_switch(second, NULL);
+	destroyed(first);
+	destroyed(second);
+}
+END_TEST
+
 static int wander(enum green_trace event, struct greenlet *origin, struct greenlet *target, void *argument)
 {
 	(void)event;
@@ -602,12 +668,15 @@ int main(void)
 	tcase_add_test(tests, z2_what_fails_in_its_cleanup_is_dropped);
 	tcase_add_test(tests, z2_who_refuses_to_end_stays);
 	tcase_add_test(tests, t3_greenlets_of_a_thread_that_has_ended_are_lost);
+	tcase_add_test(tests, t4_the_main_greenlet_of_a_thread_that_has_ended_is_dead);
+	tcase_add_test(tests, p4_a_parent_of_another_thread_is_refused);
 	tcase_add_test(tests, t6_another_thread_may_give_back);
 	tcase_add_test(tests, g12_states_have_names);
 	tcase_add_test(tests, i5_a_context_is_its_greenlets_alone_and_empty_at_first);
 	tcase_add_test(tests, i6_each_has_a_pointer_for_the_program);
 	tcase_add_test(tests, i2_the_tracer_sees_every_switch);
 	tcase_add_test(tests, i3_a_tracer_that_fails_is_removed_and_its_error_thrown);
+	tcase_add_test(tests, g4_one_that_a_tracer_holds_up_has_started);
 	tcase_add_test(tests, e10_a_tracer_may_switch_itself);
 	return suite_end();
 }

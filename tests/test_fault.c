@@ -29,7 +29,7 @@ static void *yields_once(struct green_generator *self, void *value)
 	return NULL;
 }
 
-/* E11: a generator that cannot be made leaves nothing behind; once made, no step of it can fail. */
+/* A generator that cannot be made leaves nothing behind; once made, no step of it can fail. */
 static int generate(void)
 {
 	struct green_generator *generator = green_generator_create(yields_once, &generator);
@@ -102,6 +102,7 @@ static void *with_fault(void *arg)
 	return NULL;
 }
 
+/* E11: greenlets, tasks and generators among what is made */
 START_TEST(each_request_that_fails_is_an_error_and_nothing_is_lost)
 {
 	unsigned request = 0, tried = 0;
