@@ -70,11 +70,14 @@ def all_rules(complain):
         for rule in rules_of(path, complain):
             if not re.fullmatch(ID, rule.name):
                 complain(f"{path}: {rule.name} is no id")
-            if rule.name in rules:
+            other = rules.get(rule.name)
+            if other and other.exempt == rule.exempt:
                 complain(f"{rule.name} is stated twice")
             if not rule.text.strip() or rule.exempt and len(rule.text) < SHORTEST_REASON:
                 complain(f"{rule.name}: nothing is said of it")
-            rules[rule.name] = rule
+            # What is decided otherwise or has no meaning may be a part of a rule only, whose rest is kept.
+            if not other or other.exempt:
+                rules[rule.name] = rule
     return rules
 
 
