@@ -20,6 +20,7 @@
  *   green/socket.h    cooperative socket calls, named and shaped as in POSIX
  *   green/loop.h      be called: soon, later, by another thread
  *   green/stream.h    buffered reading and writing
+ *   green/loop.h      be called: soon, later, whenever something happens; run the hub
  *
  * Words.  A greenlet is a stack and a saved context, switched explicitly, with a
  * parent that gets control when it ends.  A task is a greenlet that the hub

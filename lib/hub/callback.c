@@ -67,7 +67,7 @@ void green__callbacks_forked(struct hub *hub)
 {
 	list_init(&hub->calls);
 	list_init(&hub->calling);
-	hub->expected = 0;
+	hub->kept = 0;
 	if (green__current == hub->caller) {
 		hub->flow->living--;
 		return;
@@ -77,9 +77,14 @@ void green__callbacks_forked(struct hub *hub)
 }
 
 /* While main's thread-local storage is in use elsewhere nothing else may run on it. */
+bool green__callbacks_possible(const struct hub *hub)
+{
+	return !hub->flow->main.away;
+}
+
 bool green__callbacks_ready(const struct hub *hub)
 {
-	return !(list_empty(&hub->calls) && list_empty(&hub->calling)) && !hub->flow->main.away;
+	return !(list_empty(&hub->calls) && list_empty(&hub->calling)) && green__callbacks_possible(hub);
 }
 
 void green__callbacks_run(struct hub *hub)
@@ -90,14 +95,27 @@ void green__callbacks_run(struct hub *hub)
 	green__greenlet_switch(hub->caller, NULL);
 }
 
+/* What is left of a round is none of theirs. */
+void green__callbacks_run_these(struct hub *hub, struct list *callbacks)
+{
+	struct list rest;
+
+	list_init(&rest);
+	list_splice(&rest, &hub->calling);
+	list_splice(&hub->calling, callbacks);
+	hub->slice_end = CLOCK_NEVER;
+	green__greenlet_switch(hub->caller, NULL);
+	list_splice(&hub->calling, &rest);
+}
+
 void green__callback_expected(struct hub *hub)
 {
-	if (hub->expected++ == 0)
+	if (hub->kept++ == 0)
 		hub->flow->living++;
 }
 
 void green__callback_over(struct hub *hub)
 {
-	if (--hub->expected == 0)
+	if (--hub->kept == 0)
 		hub->flow->living--;
 }

@@ -10,6 +10,7 @@
 #define GREEN_HUB_CALLBACK_H
 
 #include "hub/hub.h"
+#include "hub/outside.h"
 
 #pragma GCC visibility push(default)
 
@@ -31,6 +32,12 @@ void green__callbacks_forked(struct hub *hub);
 /* green__callbacks_ready - true if HUB has something to call now */
 bool green__callbacks_ready(const struct hub *hub);
 
+/* green__callbacks_possible - false while nothing may be called */
+bool green__callbacks_possible(const struct hub *hub);
+
+/* green__callbacks_run_these - call all of CALLBACKS now; from the hub greenlet, when callbacks are possible */
+void green__callbacks_run_these(struct hub *hub, struct list *callbacks);
+
 /* green__callbacks_run - call what was queued before this round, until the slice is over; what is left comes first in the next */
 void green__callbacks_run(struct hub *hub);
 
@@ -38,10 +45,12 @@ void green__callbacks_run(struct hub *hub);
 static inline void green__callback_queue(struct hub *hub, struct callback *callback)
 {
 	list_append(&hub->calls, &callback->link);
+	if (unlikely(hub->outside_told))
+		green__outside_told(hub, 0);
 }
 
 /*
- * green__callback_expected - one more callback may come; green__callback_over - one less
+ * green__callback_expected - one more callback may come that is to be waited for; green__callback_over - one less
  *
  * While some may come, they count as one greenlet that has not ended: the process
  * is not over without them, and others may have something to do beside a wait.

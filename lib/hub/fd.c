@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* fd.c - what each descriptor number is waited for, in one hub */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include "base/fault.h"
 #include "base/sys.h"
 #include "hub/descriptor.h"
 #include "hub/fd.h"
+#include "hub/outside.h"
 
 enum {
 	CHUNK = 1024,
 	CHUNKS = 16384,
+	LOOKS_AT_ONCE = 64,
 };
 
 #define EDGES (EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET)
@@ -28,6 +31,7 @@ struct fd {
 struct fd_table {
 	struct hub *hub;
 	uint64_t places; /* given out so far */
+	struct list looks; /* struct fd_wait.link: to be looked at before the hub polls */
 	struct fd *chunks[CHUNKS];
 };
 
@@ -35,8 +39,10 @@ struct fd_table *green__fd_table_create(struct hub *hub)
 {
 	struct fd_table *table = green__fault_injected() ? NULL : calloc(1, sizeof(*table));
 
-	if (table)
-		table->hub = hub;
+	if (!table)
+		return NULL;
+	table->hub = hub;
+	list_init(&table->looks);
 	return table;
 }
 
@@ -58,6 +64,7 @@ static void chunk_reset(struct fd *chunk)
 
 void green__fd_table_reset(struct fd_table *table)
 {
+	list_init(&table->looks);
 	for (size_t i = 0; i < CHUNKS; i++) {
 		if (table->chunks[i])
 			chunk_reset(table->chunks[i]);
@@ -145,7 +152,10 @@ static bool wake_wait(struct fd_wait *wait, uint32_t events, int result)
 {
 	list_remove(&wait->link);
 	wait->got = events;
-	return green__wake(wait->waiter, result);
+	if (wait->waiter)
+		return green__wake(wait->waiter, result);
+	wait->woken(wait, events, result);
+	return false;
 }
 
 /* Wake whoever EVENTS concerns: all who only look, and of those who take the first in each direction. */
@@ -253,6 +263,99 @@ int green__fd_wait(struct hub *hub, int fd, uint32_t events, int64_t deadline, e
 	return green__fd_wait_many(hub, &wait, 1, deadline, mode);
 }
 
+/* --- what is watched --- */
+
+/* Put WAIT on FD's list and see to it that its next event is told; 0 or -errno. */
+static int link_and_arm(struct hub *hub, struct fd_wait *wait)
+{
+	struct fd *entry = fd_make(hub->fds, wait->fd);
+	int error;
+
+	if (!entry)
+		return wait->fd < 0 ? -EBADF : -ENOMEM;
+	enqueue(hub->fds, entry, wait);
+	error = arm(hub, wait->fd, entry);
+	if (error)
+		list_remove(&wait->link);
+	return error;
+}
+
+void green__fd_watch_again(struct hub *hub, struct fd_wait *wait)
+{
+	list_append(&hub->fds->looks, &wait->link);
+	if (unlikely(hub->outside_told))
+		green__outside_told(hub, 0);
+}
+
+int green__fd_watch(struct hub *hub, struct fd_wait *wait)
+{
+	int error;
+
+	wait->waiter = NULL;
+	wait->takes = false;
+	wait->place = 0;
+	error = link_and_arm(hub, wait);
+	if (error)
+		return error;
+	/* Of a registered descriptor the edge may have been before. */
+	list_remove(&wait->link);
+	green__fd_watch_again(hub, wait);
+	return 0;
+}
+
+/* What the kernel says of WAIT's descriptor now. */
+static void looked_at(struct hub *hub, struct fd_wait *wait, const struct pollfd *seen)
+{
+	int error;
+
+	if (seen->revents & POLLNVAL) {
+		wake_wait(wait, 0, -EBADF);
+	} else if (seen->revents) {
+		wake_wait(wait, (uint32_t)seen->revents, 0);
+	} else {
+		error = link_and_arm(hub, wait);
+		/* Where the kernel has no memory to tell, the next look will find out. */
+		if (error)
+			list_append(&hub->fds->looks, &wait->link);
+	}
+}
+
+/* Nobody's function runs in between, so all of them stay. */
+static void look_at_some(struct hub *hub, struct list *looks)
+{
+	struct fd_wait *waits[LOOKS_AT_ONCE];
+	struct pollfd seen[LOOKS_AT_ONCE];
+	struct timespec zero = { 0, 0 };
+	unsigned count = 0;
+
+	for (; count < LOOKS_AT_ONCE && !list_empty(looks); count++) {
+		waits[count] = container_of(list_pop(looks), struct fd_wait, link);
+		seen[count] = (struct pollfd) { .fd = waits[count]->fd, .events = (short)waits[count]->events };
+	}
+	/* What cannot be asked passes for ready, which is only a hint. */
+	if (sys_look(SYS_ppoll, seen, count, &zero, NULL, 8) < 0) {
+		for (unsigned i = 0; i < count; i++)
+			seen[i].revents = seen[i].events;
+	}
+	for (unsigned i = 0; i < count; i++)
+		looked_at(hub, waits[i], &seen[i]);
+}
+
+bool green__fd_look_due(const struct hub *hub)
+{
+	return !list_empty(&hub->fds->looks);
+}
+
+void green__fd_look(struct hub *hub)
+{
+	struct list looks;
+
+	list_init(&looks);
+	list_splice(&looks, &hub->fds->looks);
+	while (!list_empty(&looks))
+		look_at_some(hub, &looks);
+}
+
 void green__fd_pass_on(struct hub *hub, int fd, uint32_t events)
 {
 	struct fd *entry = fd_find(hub->fds, fd);
@@ -271,6 +374,20 @@ void green__fd_pass_on(struct hub *hub, int fd, uint32_t events)
 	critical_leave(hub->flow);
 }
 
+/* Who would be looked at next hears of it as those do who wait. */
+static void stop_looking(struct hub *hub, int fd)
+{
+	struct list *next;
+
+	for (struct list *node = hub->fds->looks.next; node != &hub->fds->looks; node = next) {
+		struct fd_wait *wait = container_of(node, struct fd_wait, link);
+
+		next = node->next;
+		if (wait->fd == fd)
+			wake_wait(wait, 0, -EBADF);
+	}
+}
+
 void green__fd_closing(struct hub *hub, int fd)
 {
 	struct fd *entry = fd_find(hub->fds, fd);
@@ -279,6 +396,7 @@ void green__fd_closing(struct hub *hub, int fd)
 	if (!entry)
 		return;
 	critical_enter(hub->flow);
+	stop_looking(hub, fd);
 	/* A private file goes with its number, and its registration with it; any other would go on telling of itself. */
 	if ((entry->registered && !green__descriptor_private(green__descriptor(fd))) ||
 	    (!entry->registered && !list_empty(&entry->waits)))

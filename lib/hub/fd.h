@@ -16,15 +16,17 @@
 
 struct fd_table;
 
-/* One descriptor that a waiter waits for; lives as long as the wait. */
+/* One descriptor that a waiter waits for, or that is watched for somebody; lives as long as the wait. */
 struct fd_wait {
-	struct list link;      /* on the descriptor's list until it is woken */
-	struct waiter *waiter;
+	struct list link;      /* on the descriptor's list until it is woken, or among those to look at */
+	struct waiter *waiter; /* NULL for one that is watched */
 	uint32_t events;       /* EPOLLIN, EPOLLOUT, EPOLLPRI ...; errors and hang-ups always count */
 	uint32_t got;          /* what the event said that ended the wait */
 	int fd;
 	bool takes;            /* will take what is there, so one of its kind is woken for each event */
 	uint64_t place;        /* in the order of arrival; 0 for the first wait of a call, whose later ones keep it */
+	/* Of one that is watched: EVENTS have come, or with RESULT -EBADF the descriptor is gone; it is watched no more. */
+	void (*woken)(struct fd_wait *wait, uint32_t events, int result);
 };
 
 /* What one greenlet waits for. */
@@ -68,6 +70,25 @@ static inline void green__fd_leave(struct fd_wait *wait)
 
 /* green__fd_wait - as green__fd_wait_many, for one descriptor that the caller will read or write */
 int green__fd_wait(struct hub *hub, int fd, uint32_t events, int64_t deadline, enum wait_mode mode);
+
+/*
+ * green__fd_watch - let WAIT, of which FD, EVENTS and WOKEN are set, be woken once, as soon as FD is ready
+ *
+ * Ready is what the kernel says when the hub looks next, whatever was told before:
+ * watched again after each event, it is told of levels, not of edges.
+ *
+ * Returns: 0; -EBADF, -EPERM or -ENOMEM, and WAIT is not watched.
+ */
+int green__fd_watch(struct hub *hub, struct fd_wait *wait);
+
+/* green__fd_watch_again - the same for one that was woken before: FD may be gone, of which it is told then */
+void green__fd_watch_again(struct hub *hub, struct fd_wait *wait);
+
+/* green__fd_look - see what is ready of those that are to be watched, before the hub polls */
+void green__fd_look(struct hub *hub);
+
+/* green__fd_look_due - true if green__fd_look would have something to look at */
+bool green__fd_look_due(const struct hub *hub);
 
 /* green__fd_pass_on - a woken taker is done: wake the next one, since one event may stand for much */
 void green__fd_pass_on(struct hub *hub, int fd, uint32_t events);

@@ -14,8 +14,11 @@
 #include "hub/fd.h"
 #include "hub/helper.h"
 #include "hub/hub.h"
+#include "hub/outside.h"
+#include "hub/signal.h"
 #include "hub/task.h"
 #include "hub/waiter.h"
+#include "hub/watcher.h"
 #include "hub/worker.h"
 
 enum {
@@ -39,6 +42,8 @@ unsigned green__hubs(void)
 void green__hub_ready(struct hub *hub, struct greenlet *greenlet)
 {
 	list_append(&hub->ready, &greenlet->ready);
+	if (unlikely(hub->outside_told))
+		green__outside_told(hub, 0);
 }
 
 /* Who runs next: the next of this pass, or the hub greenlet. */
@@ -62,10 +67,13 @@ void green__hub_suspend(struct hub *hub)
 	struct greenlet *next;
 
 	self->scheduled = true;
+	hub->outside_told = false;
 	next = pick(hub->flow);
 	if (next != self)
 		green__greenlet_switch(next, NULL);
 	self->scheduled = false;
+	if (unlikely(hub->outside != NULL) && self == &hub->flow->main)
+		green__outside_leave(hub);
 }
 
 void green__hub_preempted(struct hub *hub)
@@ -83,9 +91,20 @@ static bool anything_ready(const struct hub *hub)
 	       green__callbacks_ready(hub);
 }
 
+static bool wants_idle(const struct hub *hub)
+{
+	return !list_empty(&hub->idlers) || !list_empty(&hub->idle_watchers);
+}
+
+bool green__hub_busy(const struct hub *hub)
+{
+	return anything_ready(hub) || hub->flow->interrupts || __atomic_load_n(&hub->remote, __ATOMIC_SEQ_CST) ||
+	       wants_idle(hub) || green__fd_look_due(hub);
+}
+
 bool green__hub_wanted(struct hub *hub)
 {
-	if (anything_ready(hub) || hub->flow->interrupts || __atomic_load_n(&hub->remote, __ATOMIC_RELAXED))
+	if (green__hub_busy(hub))
 		return true;
 	if (timerq_next(&hub->timers) <= clock_now())
 		return true;
@@ -148,7 +167,14 @@ static void run_pass(struct hub *hub)
 /* Nothing is ready, due or expected: a wait can only end here. */
 static bool deadlocked(const struct hub *hub)
 {
-	return !hub->waits_forever && !hub->external && !hub->fd_waits && timerq_next(&hub->timers) == CLOCK_NEVER;
+	return !hub->waits_forever && !hub->external && !hub->fd_waits && !hub->kept &&
+	       (timerq_next(&hub->timers) == CLOCK_NEVER || hub->timers.heap.count == hub->unkept_timers);
+}
+
+/* Whoever lets the hub run until nothing is left has waited long enough. */
+static bool nothing_left(const struct hub *hub)
+{
+	return hub->runner && !hub->kept && !hub->flow->tasks;
 }
 
 /* True if the process has kernel threads that are neither this one nor made by the library; in doubt it has. */
@@ -199,30 +225,56 @@ static struct waiter *stuck(const struct hub *hub)
 	return plain;
 }
 
+/* Nothing is ready: true if the wait of somebody for whom nothing is left has ended; else until when to wait for events. */
+static bool nobody_comes(struct hub *hub, int64_t now, int64_t *deadline)
+{
+	*deadline = timerq_next(&hub->timers);
+	/* Only the hub is left: in a forked child the last task's end is the process's, as a last thread's is. */
+	if (hub->flow->living <= 1)
+		exit(0);
+	if (nothing_left(hub) && green__wake(hub->runner, 0))
+		return true;
+	if (wants_idle(hub) || !deadlocked(hub))
+		return false;
+	if (!another_may_wake(hub, now))
+		return stuck(hub) && green__wake(stuck(hub), -EDEADLK);
+	if (hub->look_again < *deadline)
+		*deadline = hub->look_again;
+	return false;
+}
+
 static void poll_events(struct hub *hub, int64_t now)
 {
 	int64_t deadline = 0;
 
+	green__fd_look(hub);
+	if (anything_ready(hub) && now - hub->polled < POLL_INTERVAL)
+		return;
+	if (unlikely(!list_empty(&hub->prepare_watchers)) && green__callbacks_possible(hub))
+		green__watchers_prepare(hub);
 	if (!anything_ready(hub)) {
-		/* Only the hub is left: in a forked child the last task's end is the process's, as a last thread's is. */
-		if (hub->flow->living <= 1)
-			exit(0);
-		deadline = timerq_next(&hub->timers);
-		if (deadlocked(hub)) {
-			if (another_may_wake(hub, now))
-				deadline = hub->look_again;
-			else if (stuck(hub) && green__wake(stuck(hub), -EDEADLK))
-				return;
-		}
+		if (nobody_comes(hub, now, &deadline))
+			return;
 		/* Posters look at the flag after they have posted, so look at the posts after setting it. */
 		__atomic_store_n(&hub->loop.sleeping, 1, __ATOMIC_SEQ_CST);
-		if (__atomic_load_n(&hub->remote, __ATOMIC_SEQ_CST) || hub->flow->interrupts)
+		if (green__hub_busy(hub))
 			deadline = 0;
-	} else if (now - hub->polled < POLL_INTERVAL) {
-		return;
 	}
 	hub->polled = now;
 	green__loop_poll(&hub->loop, deadline);
+	if (unlikely(!list_empty(&hub->check_watchers)))
+		green__watchers_check(hub);
+}
+
+void green__hub_idle(struct hub *hub)
+{
+	struct list *node;
+
+	if (likely(!wants_idle(hub)) || anything_ready(hub))
+		return;
+	green__watchers_idle(hub);
+	while ((node = list_pop(&hub->idlers)))
+		green__wake(&container_of(node, struct idler, link)->waiter, 0);
 }
 
 /* In a debug build each iteration begins with a look at everything; a broken hub says so and ends. */
@@ -250,7 +302,7 @@ static void *hub_main(void *unused)
 	for (;;) {
 		check_invariants(hub);
 		hub->now = clock_now();
-		hub->slice_end = hub->now + SLICE;
+		hub->slice_end = hub->now + hub->slice;
 		green__callbacks_run(hub);
 		run_pass(hub);
 		now = clock_now();
@@ -259,6 +311,7 @@ static void *hub_main(void *unused)
 		green__hub_take_in(hub);
 		if (unlikely(hub->flow->interrupts) && hub->flow->on_interrupts)
 			hub->flow->on_interrupts(hub->flow);
+		green__hub_idle(hub);
 	}
 	return NULL;
 }
@@ -301,8 +354,11 @@ static struct hub *hub_create(struct flow *flow)
 	list_init(&hub->preempted);
 	list_init(&hub->errands);
 	list_init(&hub->parts);
+	list_init(&hub->idlers);
+	green__watchers_init(hub);
 	timerq_init(&hub->timers);
 	hub->patience = PATIENCE_MIN;
+	hub->slice = SLICE;
 	hub->loop.waits = &flow->stats->epoll_waits;
 	hub->loop.controls = &flow->stats->epoll_ctls;
 	hub->loop.context = hub;
@@ -323,6 +379,7 @@ static void after_fork_in_child(void)
 	green__descriptors_forked();
 	green__workers_after_fork();
 	green__helpers_after_fork();
+	green__signals_forked(hub);
 	hubs = hub ? 1 : 0;
 	if (hub)
 		green__hub_after_fork(hub);
@@ -379,6 +436,9 @@ void green__hub_destroy(struct flow *flow)
 	green__tasks_lost(flow);
 	parts_lost(hub);
 	__atomic_sub_fetch(&hubs, 1, __ATOMIC_RELEASE);
+	green__watchers_finish(hub);
+	green__signals_destroy(hub);
+	green__outside_destroy(hub);
 	green__errands_lost(hub);
 	if (hub->resolver)
 		hub->resolver_release(hub->resolver);
@@ -414,12 +474,16 @@ int green__hub_after_fork(struct hub *hub)
 	list_init(&hub->pass);
 	list_init(&hub->preempted);
 	list_init(&hub->parts);
+	list_init(&hub->idlers);
 	timerq_init(&hub->timers);
 	list_init(&hub->errands);
 	hub->remote = NULL;
 	hub->posting = 0;
+	hub->runner = NULL;
 	hub->external = hub->fd_waits = hub->shared = 0;
+	green__outside_destroy(hub);
 	green__callbacks_forked(hub);
+	green__watchers_forked(hub);
 	hub_greenlet_restart(hub);
 	/* Closing the inherited number leaves the parent's instance alone; a single EPOLL_CTL_DEL would not. */
 	green__loop_finish(&hub->loop);

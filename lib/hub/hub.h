@@ -9,10 +9,13 @@
  *      for what is left of the slice; then one of those that were stopped while
  *      they computed; those made ready meanwhile wait for the next pass;
  *   3. fire due timers: greenlets become ready, callbacks are queued;
- *   4. if there is nothing to run or call compute how long to sleep, else do not sleep;
- *   5. epoll_wait;
- *   6. turn events into ready greenlets and queued callbacks in the order they came;
- *   7. take in what other threads and signal handlers left; again.
+ *   4. look at descriptors whose watchers were called; call prepare watchers;
+ *   5. if there is nothing to run or call compute how long to sleep, else do not sleep;
+ *   6. epoll_wait;
+ *   7. turn events into ready greenlets and queued callbacks in the order they came,
+ *      those of check watchers first;
+ *   8. take in what other threads and signal handlers left; if still nothing is ready,
+ *      those who wait for that have their turn; again.
  * A greenlet that parks switches to the next ready one directly; the hub greenlet
  * runs only when the pass is empty or the slice is over.
  */
@@ -27,6 +30,11 @@
 
 struct fd_table;
 struct resolver;
+
+struct outside;
+struct signal_task;
+struct signals;
+struct waiter;
 
 /* Something for the hub to do that another thread left; the memory is the sender's until RUN is called. */
 struct remote {
@@ -47,7 +55,17 @@ struct hub {
 	struct greenlet *caller;   /* callback.c: who calls */
 	struct list calls;         /* struct callback.link: what is called in the next iteration */
 	struct list calling;       /* struct callback.link: what is still called in this one */
-	unsigned expected;         /* callback.c: callbacks that may come */
+	unsigned kept;             /* callback.c: callbacks that may come and are to be waited for */
+	unsigned unkept_timers;    /* watcher.c: timers that fire for nobody who is to be waited for */
+	struct list watchers;      /* watcher.c: the active ones, but those on the next four lists */
+	struct list idle_watchers, prepare_watchers, check_watchers, fork_watchers;
+	struct list idlers;        /* struct idler.link */
+	struct waiter *runner;     /* run.c: who waits until nothing is left to run */
+	struct signals *signals;   /* signal.c: NULL until a signal is wanted */
+	struct signal_task *signal_tasks; /* net/signal.c */
+	struct outside *outside;   /* outside.c: NULL until a foreign loop asks */
+	bool outside_told;         /* main runs, so what becomes ready has to be told to the foreign loop */
+	int64_t slice;
 	struct list ready;         /* struct greenlet.ready: who runs in the next pass */
 	struct list pass;          /* struct greenlet.ready: who still runs in this one */
 	struct list preempted;     /* struct greenlet.ready: who was stopped while it computed; one of them runs last in each pass */
@@ -107,6 +125,12 @@ bool green__hub_wanted(struct hub *hub);
 
 /* green__hub_post - from any thread or signal handler: let the hub run REMOTE */
 void green__hub_post(struct hub *hub, struct remote *remote);
+
+/* green__hub_busy - true if the hub would not sleep now; critical */
+bool green__hub_busy(const struct hub *hub);
+
+/* green__hub_idle - if nothing is ready now, let those who wait for that have their turn; critical */
+void green__hub_idle(struct hub *hub);
 
 /* green__hub_take_in - do now what other threads have posted; in critical sections of HUB's thread only */
 void green__hub_take_in(struct hub *hub);

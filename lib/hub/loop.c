@@ -24,6 +24,7 @@
 
 enum {
 	EVENTS_AT_ONCE = 128,
+	MORE_POLLS = 64, /* while each brings that many */
 	HIGH_NUMBER = 4088, /* high enough to be out of the way, low enough to keep the kernel's table small */
 	HIGH_SPARE = 8,
 	HEADROOM = 256, /* how near the program's numbers may come to ours */
@@ -40,8 +41,7 @@ static long within_limit(long lowest)
 	return limit.rlim_cur > 2 * HIGH_SPARE ? (long)limit.rlim_cur - HIGH_SPARE : 0;
 }
 
-/* Give FD a high number, close-on-exec; where that fails the low one serves as well. */
-static int move_high(int fd)
+int green__loop_high(int fd)
 {
 	long high = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, within_limit(HIGH_NUMBER));
 
@@ -75,8 +75,8 @@ int green__loop_init(struct loop *loop)
 		green__loop_finish(loop);
 		return (int)(sys_failed(epoll_fd) ? epoll_fd : wake_fd);
 	}
-	loop->epoll_fd = move_high(loop->epoll_fd);
-	loop->wake_fd = move_high(loop->wake_fd);
+	loop->epoll_fd = green__loop_high(loop->epoll_fd);
+	loop->wake_fd = green__loop_high(loop->wake_fd);
 	error = wake_register(loop);
 	if (error)
 		green__loop_finish(loop);
@@ -122,16 +122,26 @@ static long wait_until(struct loop *loop, struct epoll_event *events, int64_t de
 	return sys_call(SYS_epoll_pwait, loop->epoll_fd, events, EVENTS_AT_ONCE, ms > INT32_MAX ? INT32_MAX : ms, NULL, 8);
 }
 
+static void hand_over(struct loop *loop, const struct epoll_event *events, long count)
+{
+	for (long i = 0; i < count; i++) {
+		/* Edge-triggered, the eventfd tells of every write and need never be read. */
+		if (events[i].data.u64 != LOOP_WAKE)
+			loop->event(loop->context, events[i].data.u64, events[i].events);
+	}
+}
+
+/* Each event is told once, so there is an end to them; but new ones may come as fast as they are taken. */
 void green__loop_poll(struct loop *loop, int64_t deadline)
 {
 	struct epoll_event events[EVENTS_AT_ONCE];
 	long count = loop_works(loop) ? wait_until(loop, events, deadline) : 0;
 
 	__atomic_store_n(&loop->sleeping, 0, __ATOMIC_SEQ_CST);
-	for (long i = 0; i < count; i++) {
-		/* Edge-triggered, the eventfd tells of every write and need never be read. */
-		if (events[i].data.u64 != LOOP_WAKE)
-			loop->event(loop->context, events[i].data.u64, events[i].events);
+	hand_over(loop, events, count);
+	for (int more = MORE_POLLS; count == EVENTS_AT_ONCE && more > 0; more--) {
+		count = wait_until(loop, events, 0);
+		hand_over(loop, events, count);
 	}
 }
 

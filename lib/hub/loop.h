@@ -30,6 +30,9 @@ int green__loop_init(struct loop *loop);
 
 void green__loop_finish(struct loop *loop);
 
+/* green__loop_high - give FD, which is the library's, a high number, close-on-exec; where that fails the low one serves as well */
+int green__loop_high(int fd);
+
 /*
  * green__loop_poll - wait at most until DEADLINE (absolute, CLOCK_NEVER, or 0 to only look)
  * and hand every event to EVENT in the order the kernel gives them

@@ -62,6 +62,7 @@ struct greenlet *green__task_create(struct hub *hub, struct stack *stack, void *
 	task->kind = GREENLET_TASK;
 	task->thread_pointer = green__task_block(hub);
 	task->program_context = green__current->program_context;
+	hub->flow->tasks++;
 	task->argument = argument;
 	task->ended = green__task_ended;
 	return task;

@@ -17,11 +17,14 @@ struct timer {
 
 struct timerq {
 	struct heap heap;
+	int64_t told; /* somebody sleeps until then, and has to hear of earlier ones; INT64_MIN: nobody */
+	void (*earlier)(struct timerq *, int64_t deadline);
 };
 
 static inline void timerq_init(struct timerq *queue)
 {
 	heap_init(&queue->heap);
+	queue->told = INT64_MIN;
 }
 
 /* timer_start - let FIRED run once DEADLINE has come; TIMER must not be pending */
@@ -31,6 +34,8 @@ static inline void timer_start(struct timerq *queue, struct timer *timer, int64_
 	timer->fired = fired;
 	timer->pending = true;
 	heap_insert(&queue->heap, &timer->node);
+	if (unlikely(deadline < queue->told))
+		queue->earlier(queue, deadline);
 }
 
 /* timer_stop - nothing happens if TIMER is not pending */

@@ -39,6 +39,12 @@ struct waiter {
 	struct remote remote;
 };
 
+/* One who waits until the hub has nothing else to do; lives on its stack. */
+struct idler {
+	struct list link; /* on hub->idlers until woken */
+	struct waiter waiter;
+};
+
 /*
  * waiter_init - WAITER waits for the current greenlet; from now on it may be woken
  *

@@ -262,10 +262,17 @@ static void children_move_up(struct greenlet *greenlet)
 	}
 }
 
+static void count_out(struct greenlet *greenlet)
+{
+	greenlet->flow->living--;
+	if (greenlet->kind == GREENLET_TASK)
+		greenlet->flow->tasks--;
+}
+
 void green__greenlet_ends(struct greenlet *greenlet)
 {
 	greenlet->state = GREENLET_DEAD;
-	greenlet->flow->living--;
+	count_out(greenlet);
 }
 
 void green__greenlet_unmake(struct greenlet *greenlet)
@@ -284,7 +291,7 @@ void green__greenlet_release(struct greenlet *greenlet)
 		green__parent_change(greenlet, NULL);
 	list_remove(&greenlet->all);
 	if (greenlet->state != GREENLET_DEAD)
-		greenlet->flow->living--;
+		count_out(greenlet);
 	if (greenlet->released)
 		greenlet->released(greenlet);
 	green__greenlet_unmake(greenlet);
@@ -449,6 +456,7 @@ void green__flow_after_fork(struct flow *flow)
 		list_init(&self->parent->watches);
 		flow->living++;
 	}
+	flow->tasks = self->kind == GREENLET_TASK;
 	flow->main.waiter = NULL;
 	flow->after = NULL;
 	flow->interrupts = 0;

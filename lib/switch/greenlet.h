@@ -139,6 +139,7 @@ struct flow {
 	struct hub *hub;           /* hub.c: NULL until it is needed */
 	void (*uncaught)(struct greenlet *task, int code, void *value); /* told of the error of a task that nobody else reports; or NULL */
 	struct list all;           /* struct greenlet.all; main and hub too */
+	unsigned tasks;            /* of them those of kind GREENLET_TASK */
 	unsigned living;           /* greenlets that have not ended; main and hub too */
 	struct greenlet *given_back; /* handle.c: handles that other kernel threads have destroyed, newest first */
 	bool gone;                 /* handle.c: its kernel thread has ended */

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* run.c - the hub as a program that is made of callbacks uses it: run, stop, one turn, idle */
+#include <errno.h>
+
+#include "base/sys.h"
+#include "green/loop.h"
+#include "hub/task.h"
+
+static int run_error(const struct hub *hub)
+{
+	if (green__current->kind == GREENLET_HUB)
+		return -EDEADLK;
+	return green__current == &hub->flow->main ? 0 : -EPERM;
+}
+
+int green_hub_run(int timeout_ms)
+{
+	struct hub *hub = green__hub();
+	struct waiter waiter;
+	int error;
+
+	if (!hub)
+		return -1;
+	error = run_error(hub);
+	if (error)
+		return (int)sys_result(error);
+	if (!hub->kept && !hub->flow->tasks)
+		return 0;
+	critical_enter(hub->flow);
+	green__waiter_init(&waiter, WAIT_RAISABLE, "hub to have nothing left", NULL);
+	hub->runner = &waiter;
+	error = green__raised_error(green__park(&waiter, clock_after_ms(timeout_ms)));
+	hub->runner = NULL;
+	critical_leave(hub->flow);
+	return (int)sys_result(error);
+}
+
+void green_hub_stop(void)
+{
+	struct hub *hub = green__current ? green__current->flow->hub : NULL;
+
+	if (!hub || !hub->runner)
+		return;
+	critical_enter(hub->flow);
+	green__wake(hub->runner, -EINTR);
+	critical_leave(hub->flow);
+}
+
+/* Several times, for what the look at events makes ready comes behind the caller, and as long as that is ready nobody is idle. */
+int green_hub_turn(void)
+{
+	struct hub *hub = green__hub();
+
+	if (!hub)
+		return -1;
+	if (green__current->kind == GREENLET_HUB) {
+		errno = EDEADLK;
+		return -1;
+	}
+	/* However short the last round was. */
+	hub->polled = 0;
+	green__yield(hub);
+	if (green__hub_busy(hub))
+		green__yield(hub);
+	critical_enter(hub->flow);
+	green__hub_idle(hub);
+	critical_leave(hub->flow);
+	if (green__hub_busy(hub))
+		green__yield(hub);
+	return 0;
+}
+
+unsigned green_hub_slice(unsigned microseconds)
+{
+	struct hub *hub = green__hub();
+	unsigned before = hub ? (unsigned)(hub->slice / 1000) : 0;
+
+	if (hub && microseconds)
+		hub->slice = microseconds * INT64_C(1000);
+	return before;
+}
+
+int green_idle(void)
+{
+	struct hub *hub = green__hub();
+	struct idler idler;
+	int error;
+
+	if (!hub)
+		return -1;
+	critical_enter(hub->flow);
+	green__waiter_init(&idler.waiter, WAIT_RAISABLE, "idle hub", NULL);
+	list_append(&hub->idlers, &idler.link);
+	error = green__raised_error(green__park(&idler.waiter, CLOCK_NEVER));
+	list_remove(&idler.link);
+	critical_leave(hub->flow);
+	return (int)sys_result(error);
+}
