@@ -21,6 +21,7 @@
  *   green/loop.h      be called: soon, later, by another thread
  *   green/stream.h    buffered reading and writing
  *   green/loop.h      be called: soon, later, whenever something happens; run the hub
+ *   green/process.h   child processes, and signals as things to wait for
  *
  * Words.  A greenlet is a stack and a saved context, switched explicitly, with a
  * parent that gets control when it ends.  A task is a greenlet that the hub
@@ -75,6 +76,7 @@
 #include <green/local.h>
 #include <green/queue.h>
 #include <green/server.h>
+#include <green/process.h>
 #include <green/socket.h>
 #include <green/sync.h>
 #include <green/stream.h>
