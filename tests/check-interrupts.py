@@ -16,6 +16,8 @@ ROW = re.compile(r'^\s*\{ "(green_\w+)', re.MULTILINE)
 DECLARATION = re.compile(r"\b(green_\w+)\((?!\*)")
 # Calls of a family that switches, or with a time limit, which do not park their caller, or not so that it could be cut short.
 REASONS = {
+    "green_hub_run": "is the main greenlet's alone; tests/test_watcher.c has its ends",
+    "green_hub_turn": "waits for nothing",
     "green_switch": "goes to another greenlet itself; only that one can come back",
     "green_throw": "as green_switch",
     "green_destroy": "goes to a greenlet that cleans up, as green_switch",

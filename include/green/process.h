@@ -48,7 +48,7 @@ struct green_process_options {
  * Signals that libgreen or the caller has set are at their defaults in the child, the mask is empty, other descriptors
  * than the standard ones are inherited if they are not close-on-exec.
  *
- * Switches: yes.
+ * Switches: no; the kernel thread stands still until the program is loaded.
  * Returns: the process; NULL with the errno with which it could not be started: ENOENT, EACCES ..., EINVAL, EMFILE, EAGAIN, ENOMEM
  */
 struct green_process *green_process_start(const struct green_process_options *options);

@@ -125,10 +125,11 @@ static int serve(struct green_process *process, const struct pollfd *fds)
 {
 	int error = 0;
 
-	if (fds[0].revents)
+	/* Another greenlet may have come to the end meanwhile. */
+	if (fds[0].revents && process->fds[0] == fds[0].fd && process->input)
 		error = input_write(process);
 	for (int which = 1; which < 3 && !error; which++) {
-		if (fds[which].revents)
+		if (fds[which].revents && process->fds[which] == fds[which].fd && fds[which].fd >= 0)
 			error = output_read(process, which);
 	}
 	return error;
