@@ -12,8 +12,8 @@
  *   green/queue.h     queues of pointers, channels
  *   green/choice.h    the first of several things
  *   green/local.h     variables of which each greenlet has its own
- *   green/sync.h      what greenlets wait for each other with
  *   green/future.h    results that come later, of tasks and of kernel threads
+ *   green/group.h     tasks that belong together: groups, pools, nurseries
  *   green/io.h        wait for descriptors; cooperative read, write, poll, close
  *   green/resolve.h   names and addresses; connect and listen by name
  *   green/server.h    servers: a task for each client, or for each datagram; several kernel threads
@@ -69,6 +69,7 @@
 #include <green/generator.h>
 #include <green/future.h>
 #include <green/greenlet.h>
+#include <green/group.h>
 #include <green/io.h>
 #include <green/loop.h>
 #include <green/resolve.h>

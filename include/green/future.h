@@ -30,7 +30,10 @@ struct green_future;
 /* green_future_create - a pending future; NULL with errno ENOMEM */
 struct green_future *green_future_create(void);
 
-/* green_future_spawn - a task that runs FUNCTION(ARG), as the future of what it returns; cancelling that cancels the task */
+/*
+ * green_future_spawn - a task that runs FUNCTION(ARG), as the future of what it returns; cancelling that cancels
+ * the task
+ */
 struct green_future *green_future_spawn(void *(*function)(void *), void *arg);
 
 /* green_future_of - the future of TASK's end, which is cancelled with it; the caller goes on holding TASK */
@@ -46,10 +49,18 @@ struct green_future *green_future_hold(struct green_future *future);
  */
 void green_future_destroy(struct green_future *future);
 
-/* green_future_set - done, with VALUE.  Switches: no.  Returns: 0; -1 with errno EALREADY (it is done), EINVAL (a task decides it) */
+/*
+ * green_future_set - done, with VALUE
+ *
+ * Switches: no.  Returns: 0; -1 with errno EALREADY (it is done), EINVAL (a task decides it)
+ */
 int green_future_set(struct green_future *future, void *value);
 
-/* green_future_fail - done, with the error CODE and VALUE as for green_throw.  As green_future_set; EINVAL: CODE is no code */
+/*
+ * green_future_fail - done, with the error CODE and VALUE as for green_throw
+ *
+ * As green_future_set; EINVAL: CODE is no code.
+ */
 int green_future_fail(struct green_future *future, int code, void *value);
 
 /*
@@ -84,11 +95,15 @@ int green_future_get(struct green_future *future, void **value, int timeout_ms);
 /* green_future_wait - only wait until FUTURE is done.  Returns: 0, or -1 as in green/sync.h */
 int green_future_wait(struct green_future *future, int timeout_ms);
 
-/* green_future_error - the code of its error, GREEN_CANCELLED if it was cancelled, else 0; *VALUE gets what goes with it; VALUE may be NULL */
+/*
+ * green_future_error - the code of its error, GREEN_CANCELLED if it was cancelled, else 0; *VALUE gets what goes
+ * with it; VALUE may be NULL
+ */
 int green_future_error(struct green_future *future, void **value);
 
 /*
- * green_future_link - when FUTURE is done, call FUNCTION(FUTURE, ARG) in the hub of the calling thread, which must not block
+ * green_future_link - when FUTURE is done, call FUNCTION(FUTURE, ARG) in the hub of the calling thread, which must
+ * not block
  *
  * In order, each once, in the loop's next round if it is done already.
  * Returns: 0; -1 with errno ENOMEM
@@ -96,7 +111,8 @@ int green_future_error(struct green_future *future, void **value);
 int green_future_link(struct green_future *future, void (*function)(struct green_future *future, void *arg), void *arg);
 
 /* green_future_unlink - drop such links.  Returns: how many. */
-size_t green_future_unlink(struct green_future *future, void (*function)(struct green_future *future, void *arg), void *arg);
+size_t green_future_unlink(struct green_future *future, void (*function)(struct green_future *future, void *arg),
+			   void *arg);
 
 /* --- several --- */
 
@@ -126,8 +142,8 @@ long green_wait_futures(struct green_future **futures, size_t count, enum green_
 /*
  * green_wait_for - green_future_get, but who gives up waiting cancels it
  *
- * When TIMEOUT_MS passed, or the caller is killed or cancelled, FUTURE is cancelled and its end waited for; a value that it has
- * nevertheless is returned.
+ * When TIMEOUT_MS passed, or the caller is killed or cancelled, FUTURE is cancelled and its end waited for; a
+ * value that it has nevertheless is returned.
  */
 int green_wait_for(struct green_future *future, void **value, int timeout_ms);
 
@@ -151,7 +167,8 @@ struct green_native_pool;
 /*
  * green_native_pool_create - kernel threads for calls that epoll cannot wait for, and for computing
  *
- * At most LIMIT at a time, made when needed; they end after 5 seconds without work.  The caller's until green_native_pool_destroy.
+ * At most LIMIT at a time, made when needed; they end after 5 seconds without work.  The caller's until
+ * green_native_pool_destroy.
  * Returns: the pool; NULL with errno EINVAL or ENOMEM
  */
 struct green_native_pool *green_native_pool_create(unsigned limit);
@@ -162,18 +179,24 @@ int green_native_pool_resize(struct green_native_pool *pool, unsigned limit);
 /*
  * green_native_pool_submit - run FUNCTION(ARG) on a thread of POOL
  *
- * While more calls wait for a thread than POOL has threads, the caller waits.  FUNCTION may use libgreen: its thread has a hub of its own.
+ * While as many calls wait for a thread as POOL may have threads, the caller waits.  FUNCTION may use libgreen: its
+ * thread has a hub of its own.
  * Cancelling the future before the call has begun drops it; later, only its result.
  *
  * Switches: yes, if it must wait.
- * Returns: the future of what it returns; NULL with errno EINVAL, ENOMEM, EAGAIN (no thread), ESHUTDOWN, and those of green/sync.h
+ * Returns: the future of what it returns; NULL with errno EINVAL, ENOMEM, EAGAIN (no thread), ESHUTDOWN, and those
+ * of green/sync.h
  */
 struct green_future *green_native_pool_submit(struct green_native_pool *pool, void *(*function)(void *), void *arg);
 
 /* green_native_pool_join - wait until POOL has nothing to do.  Returns: as in green/sync.h */
 int green_native_pool_join(struct green_native_pool *pool, int timeout_ms);
 
-/* green_native_pool_destroy - calls that have not begun are cancelled, those that run are waited for; NULL is fine.  Switches: yes. */
+/*
+ * green_native_pool_destroy - calls that have not begun are cancelled, those that run are waited for; NULL is fine
+ *
+ * Switches: yes.
+ */
 void green_native_pool_destroy(struct green_native_pool *pool);
 
 #ifdef __cplusplus

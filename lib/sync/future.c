@@ -514,7 +514,8 @@ static bool is_meant(const struct future_link *link, const struct green_future *
 	       (!function || (link->function == function && link->arg == arg));
 }
 
-size_t green_future_unlink(struct green_future *future, void (*function)(struct green_future *future, void *arg), void *arg)
+size_t green_future_unlink(struct green_future *future, void (*function)(struct green_future *future, void *arg),
+			   void *arg)
 {
 	struct hub *hub = green__current ? green__current->flow->hub : NULL;
 	struct list *node, *next;
