@@ -409,6 +409,34 @@ START_TEST(select_ignores_numbers_beyond_the_kernels_table)
 }
 END_TEST
 
+/* Each of them alone, then all: the bits of the three sets become one list only when the call has to wait. */
+START_TEST(select_waits_for_each_of_hundreds)
+{
+	static const int tried[] = { 0, 1, MANY / 2, MANY - 2, MANY - 1 };
+	fd_set readable, asked;
+
+	FD_ZERO(&asked);
+	for (int i = 0; i < MANY; i++) {
+		ck_assert_int_eq(green_pipe2(pipes[i], 0), 0);
+		ck_assert_int_lt(pipes[i][1], FD_SETSIZE);
+		FD_SET(pipes[i][0], &asked);
+	}
+	for (size_t i = 0; i < ARRAY_LENGTH(tried); i++) {
+		int fd = pipes[tried[i]][0];
+		struct greenlet *writer = byte_soon(pipes[tried[i]][1]);
+		char byte;
+
+		readable = asked;
+		ck_assert_int_eq(green_select(pipes[MANY - 1][1] + 1, &readable, NULL, NULL, NULL), 1);
+		ck_assert(FD_ISSET(fd, &readable));
+		ck_assert_int_eq(read(fd, &byte, 1), 1);
+		join(writer);
+	}
+	for (int i = 0; i < MANY; i++)
+		close_pair(pipes[i]);
+}
+END_TEST
+
 START_TEST(select_takes_sets_beyond_fd_setsize)
 {
 	static unsigned long big[4096 / 64];
@@ -557,6 +585,7 @@ static void add_select_and_wait(TCase *tcase)
 	tcase_add_test(tcase, select_of_nothing_is_a_sleep);
 	tcase_add_test(tcase, k13_select_refuses_what_makes_no_sense);
 	tcase_add_test(tcase, select_ignores_numbers_beyond_the_kernels_table);
+	tcase_add_test(tcase, select_waits_for_each_of_hundreds);
 	tcase_add_test(tcase, select_takes_sets_beyond_fd_setsize);
 	tcase_add_loop_test(tcase, wait_fd_tells_which_event_holds, 0, 2);
 	tcase_add_loop_test(tcase, wait_fd_times_out, 0, 2);

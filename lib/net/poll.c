@@ -12,9 +12,10 @@
 #include "net/io.h"
 
 enum {
-	FEW = 8,                /* descriptors that need no memory of their own */
-	LOOKS_MAX = 64,         /* calls in a row that need not wait, before others get a turn */
-	SET_BYTES_MAX = 131072, /* of one select bitmap: a million descriptors */
+	FEW = 8,                     /* descriptors that need no memory of their own */
+	LOOKS_MAX = 64,              /* calls in a row that need not wait, before others get a turn */
+	FEW_WORDS = FD_SETSIZE / 64, /* of a select bitmap that needs no memory of its own */
+	SET_BYTES_MAX = 131072,      /* of one select bitmap: a million descriptors */
 };
 
 #define LOOK_AGAIN (5 * NS_PER_MS) /* where epoll cannot tell */
@@ -118,96 +119,141 @@ static size_t set_bytes(int count)
 	return ((size_t)count + 63) / 64 * 8;
 }
 
-static bool set_has(const fd_set *set, int fd)
-{
-	return set && (((const unsigned long *)(const void *)set)[fd / 64] >> (fd % 64) & 1);
-}
-
-/* The descriptors of all sets as poll wants them; their number. */
-static nfds_t sets_to_poll(int count, const fd_set *read, const fd_set *write, const fd_set *except, struct pollfd *fds)
-{
-	nfds_t used = 0;
-
-	for (int fd = 0; fd < count; fd++) {
-		int events = (set_has(read, fd) ? POLLIN : 0) | (set_has(write, fd) ? POLLOUT : 0) |
-			     (set_has(except, fd) ? POLLPRI : 0);
-
-		if (!events)
-			continue;
-		if (fds) {
-			fds[used].fd = fd;
-			fds[used].events = (short)events;
-		}
-		used++;
-	}
-	return used;
-}
-
 /* What one select needs besides its arguments. */
 struct selection {
 	int count;
 	fd_set *sets[3];
-	void *asked; /* copies of the sets, one after the other */
-	struct pollfd *fds;
+	unsigned long few[3 * FEW_WORDS];
+	unsigned long *asked; /* copies of the sets, one after the other: FEW, or memory of its own */
+	struct pollfd *fds;   /* the descriptors of all sets as poll wants them, once there is something to wait for */
 	nfds_t used;
 };
 
 static void selection_free(struct selection *selection)
 {
-	free(selection->asked);
+	if (selection->asked != selection->few)
+		free(selection->asked);
 	free(selection->fds);
 }
 
-static int selection_fill(struct selection *selection)
+static int selection_copy(struct selection *selection)
 {
 	size_t bytes = set_bytes(selection->count);
 
-	selection->used = sets_to_poll(selection->count, selection->sets[0], selection->sets[1], selection->sets[2], NULL);
-	selection->asked = green__fault_injected() ? NULL : malloc(3 * bytes + 1);
-	selection->fds = malloc((selection->used + 1) * sizeof(*selection->fds));
-	if (!selection->asked || !selection->fds)
+	selection->asked = selection->few;
+	if (3 * bytes > sizeof(selection->few))
+		selection->asked = green__fault_injected() ? NULL : malloc(3 * bytes);
+	if (!selection->asked)
 		return -ENOMEM;
-	sets_to_poll(selection->count, selection->sets[0], selection->sets[1], selection->sets[2], selection->fds);
-	for (size_t i = 0; i < 3; i++) {
+	for (int i = 0; i < 3; i++) {
 		if (selection->sets[i])
-			memcpy((char *)selection->asked + i * bytes, selection->sets[i], bytes);
+			memcpy((char *)selection->asked + (size_t)i * bytes, selection->sets[i], bytes);
 	}
 	return 0;
 }
 
-/* One look by the kernel; the sets are filled in with what was asked first. */
-static long select_now(struct selection *selection)
+/* The sets are as they were before the first look, which clears what is not ready. */
+static void selection_restore(struct selection *selection)
 {
 	size_t bytes = set_bytes(selection->count);
+
+	for (int i = 0; i < 3; i++) {
+		if (selection->sets[i])
+			memcpy(selection->sets[i], (char *)selection->asked + (size_t)i * bytes, bytes);
+	}
+}
+
+/* Word NUMBER of the set WHICH as it was asked for; no bits of numbers beyond the count. */
+static unsigned long asked_word(const struct selection *selection, int which, int number)
+{
+	int beyond = 64 * (number + 1) - selection->count;
+	unsigned long word;
+
+	if (!selection->sets[which])
+		return 0;
+	word = selection->asked[(size_t)which * (set_bytes(selection->count) / 8) + (size_t)number];
+	return beyond > 0 ? word << beyond >> beyond : word;
+}
+
+static void list_word(struct selection *selection, int number)
+{
+	unsigned long read = asked_word(selection, 0, number), write = asked_word(selection, 1, number),
+		      except = asked_word(selection, 2, number);
+
+	for (unsigned long left = read | write | except; left; left &= left - 1) {
+		int bit = __builtin_ctzl(left);
+
+		selection->fds[selection->used].fd = 64 * number + bit;
+		selection->fds[selection->used++].events = (short)((read >> bit & 1 ? POLLIN : 0) |
+								   (write >> bit & 1 ? POLLOUT : 0) |
+								   (except >> bit & 1 ? POLLPRI : 0));
+	}
+}
+
+/* Only who has to wait needs to know each descriptor: the first look mostly finds something. */
+static int selection_list(struct selection *selection)
+{
+	int words = (int)(set_bytes(selection->count) / 8);
+	size_t bits = 0;
+
+	for (int i = 0; i < words; i++)
+		bits += (size_t)__builtin_popcountl(asked_word(selection, 0, i) | asked_word(selection, 1, i) |
+						    asked_word(selection, 2, i));
+	selection->fds = green__fault_injected() ? NULL : malloc((bits + 1) * sizeof(*selection->fds));
+	if (!selection->fds)
+		return -ENOMEM;
+	for (int i = 0; i < words; i++)
+		list_word(selection, i);
+	return 0;
+}
+
+static int selection_wait(struct hub *hub, struct selection *selection, int64_t deadline)
+{
+	int error = selection->fds ? 0 : selection_list(selection);
+
+	if (!error)
+		error = poll_wait(hub, selection->fds, selection->used, deadline);
+	if (error == -ENOMEM)
+		selection_restore(selection);
+	return error;
+}
+
+/* One look by the kernel. */
+static long select_now(struct selection *selection)
+{
 	struct timespec zero = { 0, 0 };
 
-	for (size_t i = 0; i < 3; i++) {
-		if (selection->sets[i])
-			memcpy(selection->sets[i], (char *)selection->asked + i * bytes, bytes);
-	}
 	green__current->flow->stats->io_calls++;
 	return sys_look(SYS_pselect6, selection->count, selection->sets[0], selection->sets[1], selection->sets[2], &zero, NULL);
 }
 
 long green__select(int count, fd_set *read, fd_set *write, fd_set *except, int64_t deadline)
 {
-	__attribute__((cleanup(selection_free))) struct selection selection = { count, { read, write, except }, NULL, NULL, 0 };
+	__attribute__((cleanup(selection_free))) struct selection selection;
 	struct hub *hub = green__current->flow->hub;
 	long ready;
 	int error;
 
+	selection.count = count;
+	selection.sets[0] = read;
+	selection.sets[1] = write;
+	selection.sets[2] = except;
+	selection.asked = selection.few;
+	selection.fds = NULL;
+	selection.used = 0;
 	if (count < 0 || set_bytes(count) > SET_BYTES_MAX)
 		return -EINVAL;
-	error = selection_fill(&selection);
+	error = selection_copy(&selection);
 	if (error)
 		return error;
 	for (;;) {
 		ready = select_now(&selection);
 		if (ready || deadline == 0 || (deadline != CLOCK_NEVER && clock_now() >= deadline))
 			break;
-		error = poll_wait(hub, selection.fds, selection.used, deadline);
+		error = selection_wait(hub, &selection, deadline);
 		if (error && error != -ETIMEDOUT && error != -EBADF && !(error == -EINTR && green__interrupted(false)))
 			return green__raised_error(error);
+		selection_restore(&selection);
 	}
 	count_look(hub);
 	return ready;
