@@ -219,7 +219,13 @@ static void path_ended(struct watcher *watcher)
 	free(watcher->path);
 }
 
-static const struct watcher_kind path_kind = { .stop = path_ended, .forked = path_ended, .timed = true };
+/* The timers have begun anew. */
+static void path_forked(struct watcher *watcher)
+{
+	free(watcher->path);
+}
+
+static const struct watcher_kind path_kind = { .stop = path_ended, .forked = path_forked, .timed = true };
 
 static struct watched_path *path_create(const char *name)
 {
@@ -392,6 +398,7 @@ void green__watchers_init(struct hub *hub)
 	list_init(&hub->fork_watchers);
 }
 
+/* Their hub is gone or begins anew, and with it all that told of them. */
 static void forget_all(struct list *list)
 {
 	struct list *node;
