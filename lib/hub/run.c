@@ -6,6 +6,9 @@
 #include "green/loop.h"
 #include "hub/task.h"
 
+/* What ends the wait of green_hub_run for green_hub_stop, and nothing else does. */
+#define STOPPED (-ESHUTDOWN)
+
 static int run_error(const struct hub *hub)
 {
 	if (green__current->kind == GREENLET_HUB)
@@ -13,10 +16,27 @@ static int run_error(const struct hub *hub)
 	return green__current == &hub->flow->main ? 0 : -EPERM;
 }
 
+/* Wait once; handlers of signals run between two waits, and end neither. */
+static int run_once(struct hub *hub, int64_t deadline)
+{
+	struct waiter waiter;
+	int error;
+
+	critical_enter(hub->flow);
+	green__waiter_init(&waiter, WAIT_BOTH, "hub to have nothing left", NULL);
+	hub->runner = &waiter;
+	error = green__park(&waiter, deadline);
+	hub->runner = NULL;
+	critical_leave(hub->flow);
+	if (error == -EINTR)
+		green__interrupted(true);
+	return error;
+}
+
 int green_hub_run(int timeout_ms)
 {
 	struct hub *hub = green__hub();
-	struct waiter waiter;
+	int64_t deadline = clock_after_ms(timeout_ms);
 	int error;
 
 	if (!hub)
@@ -26,13 +46,10 @@ int green_hub_run(int timeout_ms)
 		return (int)sys_result(error);
 	if (!hub->kept && !hub->flow->tasks)
 		return 0;
-	critical_enter(hub->flow);
-	green__waiter_init(&waiter, WAIT_RAISABLE, "hub to have nothing left", NULL);
-	hub->runner = &waiter;
-	error = green__raised_error(green__park(&waiter, clock_after_ms(timeout_ms)));
-	hub->runner = NULL;
-	critical_leave(hub->flow);
-	return (int)sys_result(error);
+	do {
+		error = run_once(hub, deadline);
+	} while (error == -EINTR);
+	return (int)sys_result(error == STOPPED ? -EINTR : green__raised_error(error));
 }
 
 void green_hub_stop(void)
@@ -42,7 +59,7 @@ void green_hub_stop(void)
 	if (!hub || !hub->runner)
 		return;
 	critical_enter(hub->flow);
-	green__wake(hub->runner, -EINTR);
+	green__wake(hub->runner, STOPPED);
 	critical_leave(hub->flow);
 }
 

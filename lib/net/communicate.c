@@ -145,6 +145,9 @@ static int one_step(struct green_process *process, int64_t deadline)
 	ready = green__poll(fds, 3, deadline);
 	if (ready == 0)
 		return -ETIMEDOUT;
+	/* A handler has run. */
+	if (ready == -EINTR)
+		return 0;
 	return ready < 0 ? (int)ready : serve(process, fds);
 }
 

@@ -78,7 +78,7 @@ static int wait_once(struct hub *hub, struct signal_wait *wait, int fd, int64_t 
 
 	wait->waiter = &waiter;
 	critical_enter(hub->flow);
-	green__waiter_init(&waiter, WAIT_RAISABLE, "signal", NULL);
+	green__waiter_init(&waiter, WAIT_BOTH, "signal", NULL);
 	list_init(&blocked.wait.link);
 	error = green__signal_wait_begin(hub, wait);
 	if (!error) {
@@ -103,6 +103,11 @@ static int wait_for(struct hub *hub, uint64_t set, int64_t deadline)
 	while (!number && !error) {
 		error = wait_once(hub, &wait, fd, deadline);
 		number = wait.number ? wait.number : take_blocked(set);
+		/* Our own handler may be what is waiting to run. */
+		if (error == -EINTR) {
+			green__interrupted(true);
+			error = 0;
+		}
 	}
 	if (fd >= 0) {
 		green__fd_closing(hub, fd);
