@@ -73,10 +73,10 @@ static int call_idle(struct scene *scene, int unused)
 }
 
 static const struct interrupted_call rows[] = {
-	{ "green_process_wait", ALL_AT_ONCE, true, false, begin_process, call_process_wait, end_input, end_process },
-	{ "green_process_communicate", ALL_AT_ONCE, true, false, begin_process, call_communicate, end_input, end_process },
-	{ "green_signal_wait", ONE_EACH, true, false, NULL, call_signal_wait, raise_signal, NULL },
-	{ "green_idle", COMES_ITSELF, false, false, NULL, call_idle, NULL, NULL },
+	{ "green_process_wait", ALL_AT_ONCE, true, false, false, begin_process, call_process_wait, end_input, end_process },
+	{ "green_process_communicate", ALL_AT_ONCE, true, false, false, begin_process, call_communicate, end_input, end_process },
+	{ "green_signal_wait", ONE_EACH, true, false, false, NULL, call_signal_wait, raise_signal, NULL },
+	{ "green_idle", COMES_ITSELF, false, false, false, NULL, call_idle, NULL, NULL },
 };
 
 /* CK11, CK12, CK13: killed, cancelled or out of time at every moment. */
