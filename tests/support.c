@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "green.h"
@@ -73,6 +74,15 @@ bool tools_watch(void)
 
 	return preloaded && strstr(preloaded, "vgpreload");
 #endif
+}
+
+bool processes_have_descriptors(void)
+{
+	long fd = syscall(SYS_pidfd_open, getpid(), 0);
+
+	if (fd >= 0)
+		close((int)fd);
+	return fd >= 0;
 }
 
 int descriptors_open(void)

@@ -43,6 +43,9 @@ void skipped(const char *why);
 /* tools_watch - true under valgrind and in builds with a sanitizer, where time, memory and signals are not native */
 bool tools_watch(void);
 
+/* processes_have_descriptors - false before Linux 5.3 and under a valgrind that does not know pidfd_open */
+bool processes_have_descriptors(void);
+
 /* descriptors_open - how many descriptors the process has */
 int descriptors_open(void);
 
