@@ -2,6 +2,7 @@
 /* test_choice.c - wait for the first of several things */
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "green.h"
 #include "hub/hub.h"
@@ -290,6 +291,25 @@ START_TEST(ends_in_error_while_it_waits_are_told)
 }
 END_TEST
 
+START_TEST(the_end_of_a_child_process_ends_the_wait)
+{
+	char *command[] = { "/bin/sh", "-c", "sleep 0.05; exit 3", NULL };
+	struct green_process_options options = { .argv = command };
+	struct green_process *process = green_process_start(&options);
+	struct green_choice choices[2] = { GREEN_EXITED(process), GREEN_SET(&event) };
+	int status;
+
+	queues();
+	ck_assert_ptr_nonnull(process);
+	assert_fails(green_choose(choices, 2, 0) == -1, ETIMEDOUT);
+	ck_assert_int_eq(green_choose(choices, 2, -1), 0);
+	ck_assert_int_eq(green_process_wait(process, &status, 0), 0);
+	ck_assert_int_eq(WEXITSTATUS(status), 3);
+	green_process_destroy(process);
+	nothing_is_left();
+}
+END_TEST
+
 /* --- several --- */
 
 static void *later(void *ms)
@@ -490,6 +510,7 @@ int main(void)
 	tcase_add_test(tcase, to6_the_time_is_over);
 	tcase_add_test(tcase, ends_in_error_are_told);
 	tcase_add_test(tcase, ends_in_error_while_it_waits_are_told);
+	tcase_add_test(tcase, the_end_of_a_child_process_ends_the_wait);
 	tcase_add_test(tcase, s21_they_are_told_in_the_order_of_their_ends_or_many_at_a_time);
 	tcase_add_test(tcase, s21_many_as_far_as_the_time_goes);
 	tcase_add_test(tcase, there_may_be_many);

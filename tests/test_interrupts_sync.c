@@ -271,6 +271,25 @@ static void end_joined(struct scene *scene)
 	ck_assert_int_eq(green_queue_destroy(scene->object), 0);
 }
 
+/* --- choices --- */
+
+static int call_choose(struct scene *scene, int timeout_ms)
+{
+	struct green_choice choices[2] = { { .kind = GREEN_CHOICE_NONE }, GREEN_GET(scene->object) };
+
+	return green_choose(choices, 2, timeout_ms) == 1 ? 0 : -1;
+}
+
+static int call_choose_many(struct scene *scene, int timeout_ms)
+{
+	struct green_choice choice = GREEN_GET(scene->object);
+	int happened = green_choose_many(&choice, 1, 1, timeout_ms);
+
+	if (happened == 0)
+		errno = ETIMEDOUT;
+	return happened == 1 ? 0 : -1;
+}
+
 static const struct interrupted_call rows[] = {
 	{ "green_event_wait", ALL_AT_ONCE, true, false, false, begin_event, call_event_wait, set_event, NULL },
 	{ "green_event_wait for a moment", ALL_AT_ONCE, true, false, false, begin_event, call_event_wait, flash_event, NULL },
@@ -286,6 +305,8 @@ static const struct interrupted_call rows[] = {
 	{ "green_queue_put", ONE_EACH, true, false, false, begin_full_queue, call_queue_put, get, end_put },
 	{ "green_queue_peek", ALL_AT_ONCE, true, false, false, begin_queue, call_queue_peek, put, end_peeked },
 	{ "green_queue_join", ALL_AT_ONCE, true, false, false, begin_busy_queue, call_queue_join, task_done, end_joined },
+	{ "green_choose", ONE_EACH, true, false, false, begin_queue, call_choose, put, end_got },
+	{ "green_choose_many", ONE_EACH, true, false, false, begin_queue, call_choose_many, put, end_got },
 	{ "green_queue_get of a channel", ONE_EACH, true, false, false, begin_channel, call_queue_get, put, end_got },
 	{ "green_queue_put to a channel", ONE_EACH, true, false, false, begin_channel, call_queue_put, get, end_joined },
 };

@@ -34,6 +34,7 @@ enum green_choice_kind {
 	GREEN_CHOICE_LOCK,    /* a mutex is locked */
 	GREEN_CHOICE_JOINED,  /* a task has ended; its value into VALUE */
 	GREEN_CHOICE_FUTURE,  /* a future is done; its value, if it has one, into VALUE */
+	GREEN_CHOICE_PROCESS, /* a child process has ended */
 	GREEN_CHOICE_FD,      /* a descriptor is ready for EVENTS */
 };
 
@@ -53,6 +54,7 @@ struct green_choice {
 #define GREEN_LOCKED(mutex) { .kind = GREEN_CHOICE_LOCK, .object = (mutex) }
 #define GREEN_JOINED(task) { .kind = GREEN_CHOICE_JOINED, .object = (task) }
 #define GREEN_DONE(future) { .kind = GREEN_CHOICE_FUTURE, .object = (future) }
+#define GREEN_EXITED(process) { .kind = GREEN_CHOICE_PROCESS, .object = (process) }
 #define GREEN_READY(number, what) { .kind = GREEN_CHOICE_FD, .fd = (number), .events = (what) }
 
 /*

@@ -7,6 +7,7 @@
 #include "green/error.h"
 #include "green/io.h"
 #include "net/choice.h"
+#include "net/process.h"
 #include "sync/mutex.h"
 #include "sync/queue.h"
 #include "sync/semaphore.h"
@@ -268,20 +269,36 @@ static int fd_take(struct green_choice *choice)
 	return 0;
 }
 
-static int fd_enter(struct place *place)
+static int enter_fd(struct place *place, int fd, uint32_t events)
 {
 	int error;
 
-	place->fd = (struct fd_wait) { .fd = place->choice->fd, .events = (uint16_t)poll_events(place->choice->events) };
+	place->fd = (struct fd_wait) { .fd = fd, .events = events };
 	error = green__fd_enter(green__current->flow->hub, &place->fd, place->waiter);
 	if (error)
 		green__fd_leave(&place->fd);
 	return error;
 }
 
+static int fd_enter(struct place *place)
+{
+	return enter_fd(place, place->choice->fd, (uint16_t)poll_events(place->choice->events));
+}
+
 static void fd_leave(struct place *place)
 {
 	green__fd_leave(&place->fd);
+}
+
+/* A child process has a descriptor that tells of its end. */
+static int process_take(struct green_choice *choice)
+{
+	return green__process_reaped(choice->object) ? 0 : -EBUSY;
+}
+
+static int process_enter(struct place *place)
+{
+	return enter_fd(place, ((struct green_process *)place->choice->object)->pidfd, POLLIN);
 }
 
 #define QUEUE_KIND .has_object = true, .hands_over = true, .is_shared = true, .leave = leave_queue
@@ -298,6 +315,9 @@ const struct choice_kind green__choice_kinds[CHOICE_KINDS] = {
 	},
 	[GREEN_CHOICE_FUTURE] = {
 		.has_object = true, .is_shared = true, .take = future_take, .enter = future_enter, .leave = future_leave,
+	},
+	[GREEN_CHOICE_PROCESS] = {
+		.has_object = true, .is_fd = true, .take = process_take, .enter = process_enter, .leave = fd_leave,
 	},
 	[GREEN_CHOICE_FD] = { .is_fd = true, .check = fd_check, .take = fd_take, .enter = fd_enter, .leave = fd_leave },
 };
