@@ -300,6 +300,11 @@ START_TEST(the_end_of_a_child_process_ends_the_wait)
 	int status;
 
 	queues();
+	if (!process && tools_watch()) {
+		skipped("no child process can be started under this tool");
+		nothing_is_left();
+		return;
+	}
 	ck_assert_ptr_nonnull(process);
 	assert_fails(green_choose(choices, 2, 0) == -1, ETIMEDOUT);
 	ck_assert_int_eq(green_choose(choices, 2, -1), 0);
@@ -312,25 +317,29 @@ END_TEST
 
 /* --- several --- */
 
-static void *later(void *ms)
+static struct green_event ends[3];
+
+static void *ends_at(void *end)
 {
-	green_sleep((int)(intptr_t)ms);
-	return ms;
+	green_event_wait(end, -1);
+	return end;
 }
 
 START_TEST(s21_they_are_told_in_the_order_of_their_ends_or_many_at_a_time)
 {
 	struct greenlet *tasks[3];
 	struct green_choice choices[3];
-	static const int ms[3] = { 60, 20, 40 }, order[3] = { 1, 2, 0 };
+	static const int order[3] = { 1, 2, 0 };
 
 	queues();
 	for (int i = 0; i < 3; i++) {
-		tasks[i] = green_spawn(later, (void *)(intptr_t)ms[i]);
+		tasks[i] = green_spawn(ends_at, &ends[i]);
 		choices[i] = (struct green_choice)GREEN_JOINED(tasks[i]);
 	}
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
+		green_event_set(&ends[order[i]]);
 		ck_assert_int_eq(green_choose(choices, 3, -1), order[i]);
+	}
 	for (int i = 0; i < 3; i++)
 		choices[i].happened = false;
 	ck_assert_int_eq(green_choose_many(choices, 3, 2, -1), 2);
