@@ -81,7 +81,7 @@ END_TEST
 
 START_TEST(b1_the_first_error_goes_out_at_once_and_others_go_on)
 {
-	struct green_future *futures[3] = { later(30), failing(6), failing(3) };
+	struct green_future *futures[3] = { later(500), failing(300), failing(3) };
 	int64_t start = clock_now();
 	void *value, *values[3];
 
@@ -147,7 +147,7 @@ END_TEST
 
 START_TEST(b1_a_time_that_passes_cancels_nothing)
 {
-	struct green_future *futures[2] = { later(20), later(1) };
+	struct green_future *futures[2] = { later(400), later(1) };
 
 	assert_fails(green_gather(futures, 2, NULL, 0) == -1, ETIMEDOUT);
 	assert_fails(green_gather(futures, 2, NULL, 5) == -1, ETIMEDOUT);
@@ -161,7 +161,7 @@ END_TEST
 
 START_TEST(b2_all_one_or_the_first_error)
 {
-	struct green_future *futures[3] = { later(20), failing(10), later(3) };
+	struct green_future *futures[3] = { later(500), failing(250), later(3) };
 	struct green_future *slow = futures[0], *bad = futures[1], *fast = futures[2];
 
 	ck_assert_int_eq(green_wait_futures(futures, 3, GREEN_FIRST_DONE, -1), 1);
@@ -182,7 +182,7 @@ START_TEST(b2_a_time_that_passes_is_no_error)
 	struct green_future *futures[3] = { later(10000), later(1), later(10000) };
 
 	ck_assert_int_eq(green_wait_futures(futures, 3, GREEN_ALL_DONE, 0), 0);
-	ck_assert_int_eq(green_wait_futures(futures, 3, GREEN_ALL_DONE, 30), 1);
+	ck_assert_int_eq(green_wait_futures(futures, 3, GREEN_ALL_DONE, 300), 1);
 	ck_assert_int_eq(failures, 0);
 	assert_fails(green_wait_futures(futures, 0, GREEN_ALL_DONE, -1) == -1, EINVAL);
 	over(futures, 3);
@@ -197,7 +197,7 @@ static void *waits_for_all(void *futures)
 
 START_TEST(b2_cancelling_who_waits_leaves_them_alone)
 {
-	struct green_future *futures[2] = { later(15), later(15) };
+	struct green_future *futures[2] = { later(400), later(400) };
 	struct greenlet *task = green_spawn(waits_for_all, futures);
 
 	green_sleep(2);
@@ -313,7 +313,7 @@ END_TEST
 
 START_TEST(b3_a_shield_keeps_the_inner_from_it)
 {
-	struct green_future *inner = later(20), *shield = green_shield(inner);
+	struct green_future *inner = later(400), *shield = green_shield(inner);
 
 	assert_fails(green_wait_for(shield, NULL, 3) == -1, ETIMEDOUT);
 	ck_assert_int_eq(green_future_get(inner, NULL, -1), 0);
@@ -333,7 +333,7 @@ START_TEST(b7_in_the_order_in_which_they_are_done)
 	size_t place;
 
 	for (int i = 0; i < COUNT; i++)
-		all[i] = futures[i] = later(1 + 4 * ((i * 5) % COUNT));
+		all[i] = futures[i] = later(1 + 40 * ((i * 5) % COUNT));
 	for (int i = 0; i < COUNT; i++) {
 		struct green_future *next = green_next_done(futures, COUNT, &place, -1);
 		void *value;

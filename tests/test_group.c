@@ -262,7 +262,7 @@ START_TEST(pl2_room_goes_to_who_waits_longest)
 	struct greenlet *tasks[5];
 
 	the_group = green_group_create(1);
-	spawned(the_group, sleeps, 3);
+	spawned(the_group, sleeps, 200);
 	tasks[0] = green_spawn(adds_in_turn, "a");
 	tasks[1] = green_spawn(adds_in_turn, "b");
 	tasks[2] = green_spawn(looks, "l");
@@ -362,7 +362,7 @@ END_TEST
 
 static void *fails_at_two(void *item)
 {
-	return (intptr_t)item == 2 ? fails((void *)1) : sleeps((void *)20);
+	return (intptr_t)item == 2 ? fails((void *)1) : sleeps((void *)400);
 }
 
 START_TEST(pl3_the_first_error_of_a_map_goes_out_and_others_go_on)
@@ -451,11 +451,23 @@ START_TEST(pl3_results_in_the_order_of_the_items)
 }
 END_TEST
 
+static int evens;
+
+/* The odd ones end when both even ones have. */
+static void *odd_last(void *value)
+{
+	if ((intptr_t)value % 2 == 0)
+		evens++;
+	while ((intptr_t)value % 2 && evens < 2)
+		green_sleep(1);
+	return (void *)(2 * (intptr_t)value);
+}
+
 START_TEST(pl3_results_in_the_order_of_their_ends)
 {
 	struct green_group *group = green_group_create(0);
 	struct numbers numbers = { 1, 4, 0, 0 };
-	struct green_mapping *mapping = green_mapping_create(group, slow_if_odd, next_number, &numbers, GREEN_UNORDERED, 10);
+	struct green_mapping *mapping = green_mapping_create(group, odd_last, next_number, &numbers, GREEN_UNORDERED, 10);
 	intptr_t results[4];
 
 	for (int i = 0; i < 4; i++) {
@@ -472,17 +484,25 @@ START_TEST(pl3_results_in_the_order_of_their_ends)
 }
 END_TEST
 
+static void until(const intptr_t *count, intptr_t wanted)
+{
+	for (int i = 0; i < 5000 && *count < wanted; i++)
+		green_sleep(1);
+	/* Time for one too many. */
+	for (int i = 0; i < 100; i++)
+		green_yield();
+	ck_assert_int_eq(*count, wanted);
+}
+
 START_TEST(pl3_no_more_are_begun_than_may_wait_to_be_read)
 {
 	struct green_group *group = green_group_create(0);
 	struct numbers numbers = { 1, 100, 0, 0 };
 	struct green_mapping *mapping = green_mapping_create(group, twice, next_number, &numbers, GREEN_UNORDERED, 3);
 
-	green_sleep(20);
-	ck_assert_int_eq(numbers.asked, 3);
+	until(&numbers.asked, 3);
 	ck_assert_int_eq(green_mapping_next(mapping, NULL, -1), 1);
-	green_sleep(20);
-	ck_assert_int_eq(numbers.asked, 4);
+	until(&numbers.asked, 4);
 	green_mapping_destroy(mapping);
 	over(group);
 }
@@ -540,7 +560,8 @@ START_TEST(pl3_a_mapping_ends_what_runs)
 
 		failures = 0;
 		assert_fails(green_mapping_next(mapping, NULL, 0) == -1, ETIMEDOUT);
-		assert_fails(green_mapping_next(mapping, NULL, 20) == -1, ETIMEDOUT);
+		assert_fails(green_mapping_next(mapping, NULL, 5) == -1, ETIMEDOUT);
+		until(&numbers.asked, 4);
 		green_mapping_destroy(mapping);
 		ck_assert_int_eq(failures, 4);
 		ck_assert_uint_eq(green_group_size(group), 0);

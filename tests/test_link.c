@@ -229,7 +229,7 @@ static void leaves_an_error(struct greenlet *task, void *letter)
 
 static void blocks(struct greenlet *task, void *letter)
 {
-	ck_assert_int_eq(green_sleep(5), 0);
+	ck_assert_int_eq(green_sleep(100), 0);
 	note(task, letter);
 }
 
@@ -243,7 +243,7 @@ START_TEST(s11_they_are_tasks_of_their_own)
 	ck_assert_int_eq(green_link(task, GREEN_ON_END | GREEN_LINK_IN_HUB, leaves_an_error, "h"), 0);
 	linked(task, GREEN_ON_END, "d");
 	green_destroy(task);
-	green_sleep(40);
+	green_sleep(200);
 	ck_assert_uint_eq(strlen(history), 6);
 	ck_assert_ptr_nonnull(strstr(history, "bcd"));
 	ck_assert_ptr_nonnull(strstr(history, "za"));

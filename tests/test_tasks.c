@@ -43,12 +43,12 @@ static void given_back(struct greenlet *const *tasks, size_t count)
 START_TEST(s2_a_task_starts_when_its_time_has_come)
 {
 	int64_t start = clock_now();
-	struct greenlet *task = green_spawn_later(20, counts, &token);
+	struct greenlet *task = green_spawn_later(200, counts, &token);
 
 	green_sleep(2);
 	ck_assert_int_eq(calls, 0);
 	ck_assert_ptr_eq(join(task), &token);
-	assert_took(start, 20);
+	assert_took(start, 200);
 	ck_assert_int_eq(calls, 1);
 }
 END_TEST
@@ -152,7 +152,7 @@ END_TEST
 
 START_TEST(s17_a_time_that_passes_leaves_them_alone)
 {
-	struct greenlet *tasks[2] = { green_spawn(sleeps, (void *)60), green_spawn(sleeps, (void *)1) };
+	struct greenlet *tasks[2] = { green_spawn(sleeps, (void *)500), green_spawn(sleeps, (void *)1) };
 
 	for (int flags = 0; flags <= GREEN_STOP_AT_ERROR; flags++) {
 		assert_fails(green_join_all(tasks, 2, flags, 0) == -1, ETIMEDOUT);
@@ -177,7 +177,7 @@ static void *joins_all(void *tasks)
 
 START_TEST(s17_who_waits_may_be_killed)
 {
-	struct greenlet *tasks[2] = { green_spawn(sleeps, (void *)30), green_spawn(sleeps, (void *)30) };
+	struct greenlet *tasks[2] = { green_spawn(sleeps, (void *)500), green_spawn(sleeps, (void *)500) };
 	struct greenlet *joiner = green_spawn(joins_all, tasks);
 
 	for (int i = 1; i <= 2; i++) {
