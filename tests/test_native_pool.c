@@ -209,7 +209,7 @@ START_TEST(n1_join_waits_for_all_that_was_submitted)
 	ck_assert_int_eq(calls, 6);
 	dropped(green_native_pool_submit(pool, waits_at_gate, NULL));
 	assert_fails(green_native_pool_join(pool, 5) == -1, ETIMEDOUT);
-	gate = 1;
+	__atomic_store_n(&gate, 1, __ATOMIC_SEQ_CST);
 	green_native_pool_destroy(pool);
 }
 END_TEST
@@ -354,7 +354,7 @@ START_TEST(n2_a_forked_child_has_threads_of_its_own)
 	until_calls(1);
 	status = in_child(submit_in_child, NULL, 0);
 	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	gate = 1;
+	__atomic_store_n(&gate, 1, __ATOMIC_SEQ_CST);
 	ck_assert_ptr_eq(fetched(future), &token);
 	green_native_pool_destroy(shared);
 }
