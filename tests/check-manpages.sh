@@ -18,7 +18,7 @@ wrong() {
 
 # The names that version GREEN_1.0 of the library exports.
 public_calls() {
-	sed -n '/^GREEN_1\.0 {/,/local:/p' ../lib/libgreen.map | grep -o 'green_[a-z0-9_]*'
+	sed -n '/^GREEN_\(TLS_\)\{0,1\}1\.0 {/,/local:/p' ../lib/libgreen.map ../lib/tls/libgreen-tls.map | grep -o 'green_[a-z0-9_]*'
 }
 
 # The calls that PAGE is about: those in its section NAME.

@@ -31,10 +31,23 @@ complain_of "$(exports "$library" | grep -vE '^green_[a-z0-9_]+@GREEN_1\.0$|^gre
 complain_of "$(exports "$library" | grep -E '^green__.*@GREEN_1\.0$')" "an internal name is public"
 public=$(exports "$library" | sed -n 's/@GREEN_1\.0$//p' | sort)
 # The compiler leaves the comments out.
-declared=$(cat "${top_srcdir:-$(dirname "$0")/..}"/include/green/*.h | ${CC:-gcc} -fpreprocessed -E -P -x c - | sed '/^typedef/d' |
-	grep -oE '\bgreen_[a-z0-9_]+\(' | tr -d '(' | sort -u)
+# declared_in HEADER... - the functions that they declare
+declared_in() {
+	cat "$@" | ${CC:-gcc} -fpreprocessed -E -P -x c - | sed '/^typedef/d' | grep -oE '\bgreen_[a-z0-9_]+\(' | tr -d '(' | sort -u
+}
+
+headers=${top_srcdir:-$(dirname "$0")/..}/include/green
+# shellcheck disable=SC2046  # names without spaces
+declared=$(declared_in $(ls "$headers"/*.h | grep -v '/tls\.h$'))
 [ "$public" = "$declared" ] || complain_of "$(printf '%s\n' "$public" "$declared" | sort | uniq -u)" \
 	"exported but not declared in a public header, or the reverse"
+
+tls=$top/lib/.libs/libgreen-tls.so
+if [ -e "$tls" ]; then
+	public=$(exports "$tls" | sed -n 's/@GREEN_TLS_1\.0$//p' | sort)
+	[ "$public" = "$(declared_in "$headers/tls.h")" ] || complain_of "$public" "libgreen-tls.so exports something else than green/tls.h declares"
+	complain_of "$(exports "$tls" | grep -v '@GREEN_TLS_1\.0$')" "libgreen-tls.so exports more than its calls"
+fi
 
 for object in "$library" "$shim"; do
 	[ -e "$object" ] || continue

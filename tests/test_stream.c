@@ -609,6 +609,8 @@ START_TEST(c8_a_transport_of_ones_own)
 	ck_assert_str_eq(line, "HELLOWORLD");
 	ck_assert_int_eq(green_stream_end_output(over), 0);
 	ck_assert_int_eq(echo.ended, 1);
+	ck_assert_ptr_eq(green_stream_self(over, &transport), &echo);
+	ck_assert_ptr_null(green_stream_self(over, NULL));
 	green_stream_destroy(over);
 	ck_assert_int_eq(echo.closed, 1);
 	ck_assert_int_eq(echo.destroyed, 1);

@@ -48,6 +48,9 @@ struct green_stream *green_stream_create(int fd);
 /* green_stream_create_over - a stream over TRANSPORT, which stays in place, with SELF; FD is for green_stream_fd only, or -1 */
 struct green_stream *green_stream_create_over(const struct green_stream_transport *transport, void *self, int fd);
 
+/* green_stream_self - what green_stream_create_over got as SELF, if STREAM is over TRANSPORT; NULL of others */
+void *green_stream_self(const struct green_stream *stream, const struct green_stream_transport *transport);
+
 /* green_stream_dial - a stream to HOST and SERVICE, as green_dial.  NULL with its errno */
 struct green_stream *green_stream_dial(const char *host, const char *service, int timeout_ms);
 

@@ -152,6 +152,11 @@ struct green_stream *green_stream_dial(const char *host, const char *service, in
 	return stream;
 }
 
+void *green_stream_self(const struct green_stream *stream, const struct green_stream_transport *transport)
+{
+	return stream->transport == transport ? stream->self : NULL;
+}
+
 int green_stream_fd(const struct green_stream *stream)
 {
 	return stream->fd;
