@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -540,6 +541,37 @@ START_TEST(v8_then_they_are_killed)
 }
 END_TEST
 
+static void *sends_signal(void *number)
+{
+	green_sleep(20);
+	kill(getpid(), (int)(intptr_t)number);
+	return NULL;
+}
+
+START_TEST(v9_u14_a_signal_ends_it_gracefully)
+{
+	struct green_server_options options = usual();
+	char text[4];
+	struct greenlet *sender;
+
+	options.handler = busy;
+	options.stop_on_sigterm = true;
+	for (int i = 0; i < 2; i++) {
+		int fd;
+
+		start(&options);
+		fd = dial();
+		wait_for_clients(1);
+		sender = green_spawn(sends_signal, (void *)(intptr_t)(i ? SIGINT : SIGTERM));
+		ck_assert_int_eq(green_server_run(server), 0);
+		ck_assert_int_eq(green_recv(fd, text, 4, MSG_WAITALL), 4);
+		join(sender);
+		green_close(fd);
+		green_server_destroy(server);
+	}
+}
+END_TEST
+
 static bool may_end;
 
 static void refuses(int fd, void *arg)
@@ -807,6 +839,7 @@ int main(void)
 	tcase_add_test(tcase, v4_a_listener_that_is_gone_ends_it);
 	tcase_add_test(tcase, v8_u14_clients_may_end_what_they_have_begun);
 	tcase_add_test(tcase, v8_then_they_are_killed);
+	tcase_add_test(tcase, v9_u14_a_signal_ends_it_gracefully);
 	tcase_add_test(tcase, v8_who_refuses_is_told_of);
 	tcase_add_test(tcase, v9_a_handler_may_stop_its_server);
 	tcase_add_test(tcase, v8_destroy_kills_even_who_has_not_begun);

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -13,6 +14,7 @@
 #include "base/fault.h"
 #include "base/sys.h"
 #include "green/io.h"
+#include "green/loop.h"
 #include "green/server.h"
 #include "green/stream.h"
 #include "hub/descriptor.h"
@@ -42,6 +44,7 @@ struct green_server {
 	int fd;                    /* -1 once it is closed */
 	unsigned port;
 	struct greenlet *accepter; /* the task that accepts, once it is started; its handle */
+	struct green_watcher on_sigterm, on_sigint;
 	bool paused, stopping, stopped;
 	int error;                 /* -errno that ended it */
 	int pause_ms;              /* the next one */
@@ -241,7 +244,7 @@ static int options_error(const struct green_server_options *options)
 		return -EINVAL;
 	if (options->handler && options->open_stream)
 		return -EINVAL;
-	return options->stop_on_sigterm ? -ENOSYS : 0;
+	return 0;
 }
 
 static unsigned port_of(int fd)
@@ -317,15 +320,66 @@ static void leave(struct green_server *server)
 	free(server);
 }
 
+static void *stopper_main(void *arg)
+{
+	struct green_server *server = arg;
+
+	green_server_stop(server);
+	leave(server);
+	return NULL;
+}
+
+static void unwatch(struct green_server *server)
+{
+	if (!server->options.stop_on_sigterm)
+		return;
+	green_watcher_stop(&server->on_sigterm);
+	green_watcher_stop(&server->on_sigint);
+}
+
+/* In the hub, which cannot wait.  The next signal does what it did before. */
+static void signalled(struct green_watcher *watcher, int number)
+{
+	struct green_server *server = watcher->data;
+	struct greenlet *task = green_spawn(stopper_main, server);
+
+	(void)number;
+	if (task) {
+		server->users++;
+		green_destroy(task);
+		unwatch(server);
+	}
+}
+
+static int watch(struct green_server *server)
+{
+	if (!server->options.stop_on_sigterm)
+		return 0;
+	if (green_watch_signal(&server->on_sigterm, SIGTERM, signalled, server))
+		return -1;
+	if (green_watch_signal(&server->on_sigint, SIGINT, signalled, server)) {
+		int error = errno;
+
+		green_watcher_stop(&server->on_sigterm);
+		errno = error;
+		return -1;
+	}
+	return 0;
+}
+
 int green_server_start(struct green_server *server)
 {
 	if (server->stopping || server->stopped)
 		return (int)sys_result(-EBADF);
 	if (server->accepter)
 		return (int)sys_result(-EALREADY);
-	server->accepter = green_spawn(accepter_main, server);
-	if (!server->accepter)
+	if (watch(server))
 		return -1;
+	server->accepter = green_spawn(accepter_main, server);
+	if (!server->accepter) {
+		unwatch(server);
+		return -1;
+	}
 	server->users++;
 	return 0;
 }
@@ -361,6 +415,8 @@ size_t green_server_clients(const struct green_server *server)
 /* Nobody is accepted any more when this returns. */
 static void end_accepting(struct green_server *server)
 {
+	if (server->accepter)
+		unwatch(server);
 	server->stopping = true;
 	close_listener(server);
 	bell_ring(server->hub, &server->bell);
