@@ -32,6 +32,7 @@ REASONS = {
     "green_generator_destroy": "as green_generator_next",
     "green_generator_yield": "goes back to who asked, as green_switch",
     "green_generator_delegate": "as green_generator_yield",
+    "green_native_pool_destroy": "waits for what runs, whatever comes: tests/test_native_pool.c",
     "green_barrier_wait": "who is cut short breaks it for the others: tests/test_barrier.c",
     "green_stream_close": "closes it all the same: tests/test_stream.c",
     "green_stream_destroy": "as green_stream_close",

@@ -70,13 +70,13 @@ def all_rules(complain):
         for rule in rules_of(path, complain):
             if not re.fullmatch(ID, rule.name):
                 complain(f"{path}: {rule.name} is no id")
-            other = rules.get(rule.name)
-            if other and other.exempt == rule.exempt:
+            before = rules.get(rule.name)
+            if before and (before.section == rule.section or not (before.exempt or rule.exempt)):
                 complain(f"{rule.name} is stated twice")
             if not rule.text.strip() or rule.exempt and len(rule.text) < SHORTEST_REASON:
                 complain(f"{rule.name}: nothing is said of it")
-            # What is decided otherwise or has no meaning may be a part of a rule only, whose rest is kept.
-            if not other or other.exempt:
+            # What of a rule is decided otherwise or has no meaning may be told beside the rest of it, which needs its test.
+            if not before or before.exempt:
                 rules[rule.name] = rule
     return rules
 

@@ -351,6 +351,7 @@ static void *leave_behind(void *handles)
 	return NULL;
 }
 
+/* T4, CK4: and nothing cleans them up */
 START_TEST(t3_greenlets_of_a_thread_that_has_ended_are_lost)
 {
 	struct greenlet *handles[3];

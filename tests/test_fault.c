@@ -117,7 +117,7 @@ static void *with_fault(void *arg)
 	return NULL;
 }
 
-/* E11: greenlets, tasks and generators among what is made */
+/* E11, R4: greenlets, tasks and generators among what is made */
 START_TEST(each_request_that_fails_is_an_error_and_nothing_is_lost)
 {
 	unsigned request = 0, tried = 0;
