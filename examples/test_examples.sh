@@ -91,7 +91,7 @@ END
 }
 
 usage_is_refused() {
-	timeout 20 "./$1" not-a-port >/dev/null 2>"$scratch/usage"
+	timeout 20 "./$1" not-a-port and-more >/dev/null 2>"$scratch/usage"
 	[ $? = 2 ] && grep -q '^usage: ' "$scratch/usage"
 }
 
@@ -122,7 +122,7 @@ else
 	skip "README.md: program (no compiler)"
 fi
 
-for example in echo_server_pthread echo_server native_loop tcp_proxy; do
+for example in debug_console echo_server_pthread echo_server native_loop tcp_proxy; do
 	claim "$example: usage" usage_is_refused "$example"
 done
 
@@ -158,6 +158,8 @@ wait "$echo_server" 2>/dev/null
 claim "tcp_proxy: nobody there" "$python" "$here/traffic.py" nobody_there "$port"
 claim "tcp_proxy: half-close" "$python" "$here/traffic.py" half_close "$port" "$echo_port"
 stop
+
+claim "debug_console: what its console says and does" "$python" "$here/console.py" ./debug_console "$scratch/console"
 
 start "$python" "$here/echo_server.py" 0
 claim "echo_server.py: streams" "$python" "$here/traffic.py" streams "$port"

@@ -3,6 +3,7 @@
  * green.h - libgreen, green threads for C: all public headers and what they have in common
  *
  *   green/greenlet.h  create and switch; spawn, join, kill, yield; work on real threads
+ *   green/debug.h     look into a running program: dumps, stacks, errors that nobody took, blocked hubs
  *   green/error.h     errors that one greenlet throws into another
  *   green/generator.h values that come one at a time, from a body that yields them
  *   green/task.h      later starts, several tasks at once, links, cancellation
@@ -65,6 +66,7 @@
 #define GREEN_VERSION_MAJOR 0
 #define GREEN_VERSION_MINOR 1
 
+#include <green/debug.h>
 #include <green/error.h>
 #include <green/generator.h>
 #include <green/future.h>

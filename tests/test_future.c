@@ -33,16 +33,15 @@ static void *sleeps(void *ms)
 	return ms;
 }
 
-static void report(struct greenlet *task, int code, void *value)
+static void count_report(const struct green_report *report, void *unused)
 {
-	(void)task;
-	(void)value;
-	reports += code == EIO;
+	(void)unused;
+	reports += report->trouble == GREEN_TROUBLE_FUTURE && report->code == EIO;
 }
 
 static void hook(void)
 {
-	green_current()->flow->uncaught = report;
+	green_set_error_hook(count_report, NULL);
 }
 
 /* --- plain ones --- */

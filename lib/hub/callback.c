@@ -5,8 +5,21 @@
 
 #include "base/fault.h"
 #include "hub/callback.h"
+#include "switch/uncaught.h"
 
 enum { CALLS_BETWEEN_LOOKS = 50 }; /* at the clock */
+
+/* Nobody waits for what a callback ends with, so an error that it leaves behind is told and dropped. */
+static void call(struct callback *callback)
+{
+	struct greenlet *self = green__current;
+
+	callback->run(callback);
+	if (likely(!self->error))
+		return;
+	green__uncaught(GREEN_TROUBLE_CALLBACK, self, self->error, self->error_value);
+	green_error_clear();
+}
 
 static void run_round(struct hub *hub)
 {
@@ -16,7 +29,7 @@ static void run_round(struct hub *hub)
 	while ((node = list_pop(&hub->calling))) {
 		struct callback *callback = container_of(node, struct callback, link);
 
-		callback->run(callback);
+		call(callback);
 		if (++count % CALLS_BETWEEN_LOOKS)
 			continue;
 		hub->now = clock_now();

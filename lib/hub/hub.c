@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/fault.h"
+#include "base/spinlock.h"
 #include "base/sys.h"
 #include "hub/callback.h"
 #include "hub/descriptor.h"
@@ -34,9 +35,43 @@ enum {
 
 static unsigned hubs; /* atomic */
 
+/* For those who look at hubs from outside. */
+static struct {
+	struct spinlock lock;
+	struct list all; /* struct hub.all; empty until the first is entered */
+} registry;
+
 unsigned green__hubs(void)
 {
 	return __atomic_load_n(&hubs, __ATOMIC_ACQUIRE);
+}
+
+static void registry_enter(struct hub *hub)
+{
+	hub->thread = (pid_t)sys_call(SYS_gettid);
+	spinlock_lock(&registry.lock);
+	if (!registry.all.next)
+		list_init(&registry.all);
+	list_append(&registry.all, &hub->all);
+	spinlock_unlock(&registry.lock);
+}
+
+static void registry_leave(struct hub *hub)
+{
+	spinlock_lock(&registry.lock);
+	list_remove(&hub->all);
+	spinlock_unlock(&registry.lock);
+}
+
+void green__hubs_visit(bool (*visit)(struct hub *, void *argument), void *argument)
+{
+	struct list *node;
+
+	spinlock_lock(&registry.lock);
+	node = registry.all.next ? registry.all.next : &registry.all;
+	while (node != &registry.all && visit(container_of(node, struct hub, all), argument))
+		node = node->next;
+	spinlock_unlock(&registry.lock);
 }
 
 void green__hub_ready(struct hub *hub, struct greenlet *greenlet)
@@ -301,6 +336,7 @@ static void *hub_main(void *unused)
 	hub->flow->critical = 1;
 	for (;;) {
 		check_invariants(hub);
+		__atomic_store_n(&hub->iterations, hub->iterations + 1, __ATOMIC_RELAXED);
 		hub->now = clock_now();
 		hub->slice_end = hub->now + hub->slice;
 		green__callbacks_run(hub);
@@ -381,6 +417,8 @@ static void after_fork_in_child(void)
 	green__helpers_after_fork();
 	green__signals_forked(hub);
 	hubs = hub ? 1 : 0;
+	spinlock_init(&registry.lock);
+	list_init(&registry.all);
 	if (hub)
 		green__hub_after_fork(hub);
 }
@@ -411,6 +449,7 @@ struct hub *green__hub(void)
 		if (flow->hub) {
 			flow->stats->carriers++;
 			__atomic_add_fetch(&hubs, 1, __ATOMIC_RELEASE);
+			registry_enter(flow->hub);
 			fork_watch();
 		}
 	}
@@ -432,6 +471,9 @@ void green__hub_destroy(struct flow *flow)
 {
 	struct hub *hub = flow->hub;
 
+	/* From now on nobody posts anything more; what was posted may be waited for. */
+	registry_leave(hub);
+	green__hub_take_in(hub);
 	flow->hub = NULL;
 	green__tasks_lost(flow);
 	parts_lost(hub);
@@ -468,6 +510,7 @@ int green__hub_after_fork(struct hub *hub)
 {
 	int error;
 
+	registry_enter(hub);
 	green__stack_after_fork();
 	green__flow_after_fork(hub->flow);
 	list_init(&hub->ready);

@@ -51,6 +51,11 @@ struct hub_part {
 
 struct hub {
 	struct flow *flow;
+	struct list all;           /* hub.c: among all hubs of the process */
+	pid_t thread;              /* the kernel's id of the thread that drives it */
+	uint64_t iterations;
+	uint64_t seen_at;          /* monitor.c: how far the hub had come at its last look */
+	int64_t seen, report_ms;   /* monitor.c: when it had first come so far, and when that is to be reported */
 	struct greenlet *greenlet;
 	struct greenlet *caller;   /* callback.c: who calls */
 	struct list calls;         /* struct callback.link: what is called in the next iteration */
@@ -106,6 +111,13 @@ static inline void green__hub_part(struct hub *hub, struct hub_part *part, void 
 
 /* green__hubs - how many kernel threads of the process have a hub now */
 unsigned green__hubs(void);
+
+/*
+ * green__hubs_visit - let VISIT look at all hubs of the process, whose kernel threads go on meanwhile, until it returns false
+ *
+ * No hub goes and none comes as long as this lasts, so it must be short and make none.
+ */
+void green__hubs_visit(bool (*visit)(struct hub *, void *argument), void *argument);
 
 /* green__hub_ready - let GREENLET, which waits for its turn, run in the next pass */
 void green__hub_ready(struct hub *hub, struct greenlet *greenlet);

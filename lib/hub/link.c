@@ -58,17 +58,10 @@ static void *link_main(void *link)
 	return NULL;
 }
 
-/* An error that the function leaves is nobody's, as that of a task. */
 static void run_in_hub(struct callback *callback)
 {
-	struct greenlet *self = green__current;
-	struct hub *hub = self->flow->hub;
-
-	green__callback_over(hub);
+	green__callback_over(green__current->flow->hub);
 	link_run(container_of(callback, struct link, callback));
-	if (self->error && hub->flow->uncaught)
-		hub->flow->uncaught(self, self->error, self->error_value);
-	green_error_clear();
 }
 
 static void link_begin(struct link *link)

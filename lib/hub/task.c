@@ -8,6 +8,7 @@
 #include "green/task.h"
 #include "green/time.h"
 #include "hub/task.h"
+#include "switch/uncaught.h"
 
 /* One who waits for the end of a task; lives on the waiter's stack. */
 struct joiner {
@@ -33,15 +34,16 @@ static void tell(struct greenlet *task)
 /* Unless somebody else tells of it.  Who was cancelled is no trouble. */
 static void tell_of_error(struct greenlet *task)
 {
-	if (!task->reported && task->error != GREEN_CANCELLED && task->flow->uncaught)
-		task->flow->uncaught(task, task->error, task->error_value);
+	if (!task->reported && task->error != GREEN_CANCELLED)
+		green__uncaught(GREEN_TROUBLE_TASK, task, task->error, task->error_value);
 }
 
 void green__task_ended(struct greenlet *task)
 {
-	task->state = GREENLET_DEAD;
+	/* Who is told of the error may wait, so the task is alive until then. */
 	if (unlikely(green__task_failed(task)) && task->kind == GREENLET_TASK)
 		tell_of_error(task);
+	task->state = GREENLET_DEAD;
 	tell(task);
 }
 

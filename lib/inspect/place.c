@@ -155,7 +155,8 @@ void green__place_text(const struct place *place, uintptr_t address, char *text,
 	if (!place->file[0])
 		snprintf(text, size, "0x%lx", (unsigned long)address);
 	else if (place->function[0])
-		snprintf(text, size, "%s+0x%lx (%s)", place->function, (unsigned long)place->offset, green__place_name(place));
+		snprintf(text, size, "%s+0x%lx (%s)", place->function, (unsigned long)place->offset,
+			 green__place_name(place));
 	else
 		snprintf(text, size, "0x%lx (%s)", (unsigned long)place->offset, green__place_name(place));
 }

@@ -14,6 +14,8 @@
 
 #include "base/compiler.h"
 #include "base/sys.h"
+#include "inspect/backtrace.h"
+#include "switch/overflow.h"
 
 #if defined(HAVE_LIBUNWIND_H) && defined(HAVE__DL_FIND_OBJECT) && defined(__x86_64__)
 #define CAN_WALK 1
@@ -239,6 +241,16 @@ static unw_accessors_t accessors = {
 
 /* --- loading it --- */
 
+/* Its first walk, of nothing, opens what it has open: never again, and not in a handler. */
+static bool begins(unw_addr_space_t space)
+{
+	const struct registers nowhere = { .pc = 0 };
+	struct walk walk = { .at = &nowhere };
+	unw_cursor_t cursor;
+
+	return space && unwinder.init(&cursor, space, &walk) == 0;
+}
+
 /* Two threads that come at once find the same functions; the second address space is left unused. */
 static bool load(void)
 {
@@ -254,8 +266,11 @@ static bool load(void)
 	*(void **)(void *)&unwinder.search = dlsym(library, QUOTED(UNW_OBJ(dwarf_search_unwind_table)));
 	if (unwinder.create_space && unwinder.init && unwinder.step && unwinder.get_reg && unwinder.search)
 		space = unwinder.create_space(&accessors, 0);
+	if (!begins(space))
+		return false;
 	__atomic_store_n(&unwinder.space, space, __ATOMIC_RELEASE);
-	return space != NULL;
+	green__overflow_stack = green__tell_overflow;
+	return true;
 }
 
 bool green__walk_ready(void)
@@ -279,6 +294,19 @@ bool green__walk_possible(void)
 
 /* --- the walk --- */
 
+static unsigned walkers; /* atomic */
+
+bool green__walk_busy(void)
+{
+	return __atomic_load_n(&walkers, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* True if there is one more frame; it goes on at PC. */
+static bool step(unw_cursor_t *cursor, unw_word_t *pc)
+{
+	return unwinder.step(cursor) > 0 && unwinder.get_reg(cursor, UNW_REG_IP, pc) == 0 && *pc;
+}
+
 static size_t walk_all(struct walk *walk, uintptr_t *frames, size_t count)
 {
 	unw_cursor_t cursor;
@@ -288,10 +316,14 @@ static size_t walk_all(struct walk *walk, uintptr_t *frames, size_t count)
 	if (count == 0)
 		return 0;
 	frames[done++] = walk->at->pc;
-	if (!green__walk_possible() || unwinder.init(&cursor, unwinder.space, walk))
+	if (!green__walk_possible())
 		return done;
-	while (done < count && unwinder.step(&cursor) > 0 && unwinder.get_reg(&cursor, UNW_REG_IP, &pc) == 0 && pc)
-		frames[done++] = pc;
+	__atomic_add_fetch(&walkers, 1, __ATOMIC_ACQ_REL);
+	if (unwinder.init(&cursor, unwinder.space, walk) == 0) {
+		while (done < count && step(&cursor, &pc))
+			frames[done++] = pc;
+	}
+	__atomic_sub_fetch(&walkers, 1, __ATOMIC_ACQ_REL);
 	return done;
 }
 
@@ -319,6 +351,11 @@ bool green__walk_ready(void)
 }
 
 bool green__walk_possible(void)
+{
+	return false;
+}
+
+bool green__walk_busy(void)
 {
 	return false;
 }

@@ -33,6 +33,9 @@ bool green__walk_possible(void);
 /* green__walk_ready - true if that is loaded already; from a signal handler, too */
 bool green__walk_ready(void);
 
+/* green__walk_busy - true while any thread is inside a walk, and perhaps holds a lock of libunwind's */
+bool green__walk_busy(void);
+
 /*
  * green__walk - write the program counters of the frames, innermost first, to FRAMES; how many, at most COUNT
  *
@@ -40,7 +43,7 @@ bool green__walk_ready(void);
  */
 size_t green__walk(const struct registers *at, uintptr_t end, uintptr_t *frames, size_t count);
 
-/* green__snapshot_take - copy the stack of AT from its sp on; also from a signal handler, and where there may be nothing to copy */
+/* green__snapshot_take - copy the stack of AT from its sp on, if there is anything; also from a signal handler */
 void green__snapshot_take(struct snapshot *snapshot, const struct registers *at);
 
 /* green__snapshot_walk - as green__walk, from a copy; at least the one frame, where the thread was */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "green/debug.h"
 #include "switch/greenlet.h"
 
 void green__error_set(struct greenlet *greenlet, int code, void *value)
@@ -11,6 +12,8 @@ void green__error_set(struct greenlet *greenlet, int code, void *value)
 	greenlet->error = code;
 	greenlet->error_value = value;
 	greenlet->error_untold = true;
+	if (unlikely(green__recording & GREEN_RECORD_ERROR))
+		green__recorder(greenlet, GREEN_RECORD_ERROR);
 }
 
 void *green__received(struct greenlet *self)
@@ -73,8 +76,10 @@ void green__error_put_back(const struct error_kept *kept)
 /* The hub and idle generators take nothing, the dead cannot, and who has not started never does when it gets an error. */
 static bool passes_on(const struct greenlet *greenlet, int error)
 {
-	if (greenlet->kind == GREENLET_HUB || greenlet->state == GREENLET_DEAD || greenlet->state == GREENLET_IDLE)
+	if (greenlet->state == GREENLET_DEAD || greenlet->state == GREENLET_IDLE)
 		return true;
+	if (greenlet->kind == GREENLET_HUB)
+		return greenlet != green__current;
 	return error && greenlet->state == GREENLET_UNSTARTED && !greenlet->scheduled;
 }
 

@@ -8,9 +8,11 @@
 
 #include "base/fault.h"
 #include "base/sys.h"
+#include "green/debug.h"
 #include "switch/greenlet.h"
 #include "switch/overflow.h"
 #include "switch/thread_pointer.h"
+#include "switch/uncaught.h"
 
 /*
  * A compiler may keep the address of a thread-local, errno's above all, over a
@@ -18,6 +20,9 @@
  * cannot look into.
  */
 __thread struct greenlet *green__current;
+
+int green__recording;
+void (*green__recorder)(struct greenlet *greenlet, int what);
 
 static GREEN_NOINLINE void current_set(struct greenlet *greenlet)
 {
@@ -40,10 +45,41 @@ extern void *__dso_handle __attribute__((visibility("hidden")));
 
 void green__hub_destroy(struct flow *flow);
 
+/* It stands or waits somewhere, or was to begin: nothing of it will run, its clean-up neither. */
+static bool is_lost(const struct greenlet *greenlet)
+{
+	if (greenlet->kind == GREENLET_MAIN || greenlet->kind == GREENLET_HUB)
+		return false;
+	if (greenlet->state == GREENLET_UNSTARTED)
+		return greenlet->scheduled;
+	return greenlet->state == GREENLET_ACTIVE || greenlet->state == GREENLET_IDLE;
+}
+
+/* Who is told may do what it likes with all of them, so those that are told go to a list of their own meanwhile. */
+static void tell_of_the_lost(struct flow *flow)
+{
+	uint64_t end = flow->last_id;
+	struct list told;
+	struct list *node;
+
+	if (likely(!green__uncaught_heard()))
+		return;
+	list_init(&told);
+	while ((node = list_pop(&flow->all))) {
+		struct greenlet *greenlet = container_of(node, struct greenlet, all);
+
+		list_append(&told, node);
+		if (greenlet->id < end && is_lost(greenlet))
+			green__uncaught(GREEN_TROUBLE_LOST, greenlet, 0, NULL);
+	}
+	list_splice(&flow->all, &told);
+}
+
 static void flow_destroy(void *arg)
 {
 	struct flow *flow = arg;
 
+	tell_of_the_lost(flow);
 	if (green__current == &flow->main && flow->main.locals)
 		flow->main.locals->ended(&flow->main);
 	if (flow->hub)
@@ -114,8 +150,19 @@ static GREEN_NOINLINE void trace(struct greenlet *origin, struct greenlet *self)
 	self->error_untold = untold;
 	if (error) {
 		flow->tracer = NULL;
+		flow->watched = flow->switched != NULL;
 		green__error_set(self, error, NULL);
 	}
+}
+
+static GREEN_NOINLINE void tell_of_switch(struct greenlet *origin, struct greenlet *self)
+{
+	struct flow *flow = self->flow;
+
+	if (flow->switched)
+		flow->switched(origin, self);
+	if (flow->tracer && !flow->tracing)
+		trace(origin, self);
 }
 
 /* Run by whoever arrives on a stack: finish what could not be done on the one just left. */
@@ -134,8 +181,8 @@ static void arrive(struct greenlet *self)
 		flow->after = NULL;
 		after(flow->previous);
 	}
-	if (unlikely(flow->tracer != NULL) && !flow->tracing)
-		trace(after ? NULL : flow->previous, self);
+	if (unlikely(flow->watched))
+		tell_of_switch(after ? NULL : flow->previous, self);
 }
 
 static void install_block(struct flow *flow, uintptr_t thread_pointer)
@@ -219,9 +266,8 @@ static void greenlet_start(void *arg)
 struct greenlet *green__greenlet_create(struct flow *flow, struct stack *stack, void *(*function)(void *),
 					struct greenlet *parent)
 {
-	uintptr_t place = ((uintptr_t)stack - sizeof(struct greenlet)) & ~(uintptr_t)63;
-	struct greenlet *greenlet = (struct greenlet *)place;
-	size_t size = place - (uintptr_t)stack->low;
+	struct greenlet *greenlet = green__greenlet_on(stack);
+	size_t size = (size_t)((char *)greenlet - stack->low);
 
 	memset(greenlet, 0, sizeof(*greenlet));
 	critical_enter(flow);
@@ -229,10 +275,13 @@ struct greenlet *green__greenlet_create(struct flow *flow, struct stack *stack, 
 	greenlet->stack = stack;
 	greenlet->function = function;
 	greenlet->parent = parent;
+	greenlet->spawner = green__current->id;
 	greenlet->critical = 1;
 	sanitizer_create(&greenlet->sanitizer, stack->low, size);
 	green__context_make(&greenlet->context, stack->low, size, greenlet_start, greenlet);
 	critical_leave(flow);
+	if (unlikely(green__recording & GREEN_RECORD_SPAWN))
+		green__recorder(greenlet, GREEN_RECORD_SPAWN);
 	return greenlet;
 }
 
@@ -279,6 +328,8 @@ void green__greenlet_unmake(struct greenlet *greenlet)
 {
 	struct stack *stack = greenlet->stack;
 
+	if (unlikely(greenlet->record != NULL))
+		free(greenlet->record);
 	sanitizer_destroy(&greenlet->sanitizer, stack->low, (size_t)((char *)greenlet - stack->low));
 	green__stack_release(stack);
 }
@@ -363,9 +414,12 @@ struct greenlet *green_create(void *(*function)(void *), struct greenlet *parent
 	return greenlet;
 }
 
-/* The errno for a switch to TARGET, or 0. */
-static int switch_error(const struct greenlet *target, const struct flow *flow)
+/* The errno for a switch to TARGET, with the error CODE if that is not 0; or 0. */
+static int switch_error(const struct greenlet *target, const struct flow *flow, int code)
 {
+	/* Also a callback may throw at itself: that is how it fails. */
+	if (code && target && target == green__current)
+		return 0;
 	if (!target || target->kind == GREENLET_HUB)
 		return EINVAL;
 	if (target->flow != flow)
@@ -401,11 +455,11 @@ static void *switch_to(struct greenlet *target, int code, void *value)
 {
 	struct flow *flow = green__flow();
 	struct delivery delivery = { target, code, value };
-	int error = flow ? switch_error(target, flow) : ENOMEM;
+	int error = flow ? switch_error(target, flow, code) : ENOMEM;
 
 	if (!error && target->stand_in) {
 		delivery.to = acting_for(target);
-		error = switch_error(delivery.to, flow);
+		error = switch_error(delivery.to, flow, code);
 	}
 	if (error) {
 		errno = error;

@@ -68,7 +68,8 @@ struct greenlet {
 	void *(*function)(void *);
 	struct stack *stack;   /* NULL for main */
 	struct list all;       /* on flow->all from creation to release */
-	uint64_t id;
+	uint64_t id, spawner;  /* SPAWNER: the id of who made it */
+	struct record *record; /* inspect: the stacks that are remembered of it, on the heap; or NULL */
 	char name[GREENLET_NAME_SIZE];
 	struct sanitizer_stack sanitizer;
 
@@ -129,19 +130,21 @@ struct flow {
 	void (*on_interrupts)(struct flow *);
 	void (*leaving)(uintptr_t thread_pointer); /* told before another TLS block takes the place of this one; or NULL */
 	struct greenlet *previous; /* who switched last */
-	green_tracer *tracer;      /* told of each switch; or NULL */
+	bool watched;              /* somebody is told of each switch: the tracer or SWITCHED */
+	green_tracer *tracer;      /* or NULL */
 	void *tracer_argument;
 	bool tracing;              /* it runs */
+	void (*switched)(struct greenlet *origin, struct greenlet *target); /* inspect: for stretches that are timed; or NULL */
 	void (*after)(struct greenlet *previous); /* run once by whoever arrives next, when PREVIOUS is off its stack; or NULL */
 	uintptr_t spare_block;     /* a TLS block for the hub while a greenlet has taken its own elsewhere; 0: none may leave */
 	struct greenlet *(*pick)(struct flow *); /* hub.c: who runs when a scheduled greenlet ends; NULL without a hub */
 	void (*raised)(struct greenlet *); /* waiter.c: a scheduled greenlet has got an error; NULL without a hub */
 	struct hub *hub;           /* hub.c: NULL until it is needed */
-	void (*uncaught)(struct greenlet *task, int code, void *value); /* told of the error of a task that nobody else reports; or NULL */
 	struct list all;           /* struct greenlet.all; main and hub too */
 	unsigned tasks;            /* of them those of kind GREENLET_TASK */
 	unsigned living;           /* greenlets that have not ended; main and hub too */
 	struct greenlet *given_back; /* handle.c: handles that other kernel threads have destroyed, newest first */
+	struct scope *yields;      /* inspect: the innermost stretch of code that has to let others run */
 	bool gone;                 /* handle.c: its kernel thread has ended */
 	unsigned orphans;          /* handle.c: handles that outlive the kernel thread */
 	uint64_t last_id;
@@ -164,6 +167,12 @@ struct flow *green__flow(void);
  */
 struct greenlet *green__greenlet_create(struct flow *flow, struct stack *stack, void *(*function)(void *),
 					struct greenlet *parent);
+
+/* green__greenlet_on - the greenlet that lies on STACK */
+static inline struct greenlet *green__greenlet_on(struct stack *stack)
+{
+	return (struct greenlet *)(((uintptr_t)stack - sizeof(struct greenlet)) & ~(uintptr_t)63);
+}
 
 /* green__greenlet_switch - suspend the current greenlet and go on in TO, which may run; checks nothing */
 void *green__greenlet_switch(struct greenlet *to, void *value);
@@ -188,6 +197,10 @@ void green__unpin(struct greenlet *greenlet);
 
 /* green__greenlet_release - free what GREENLET, which never runs again, still has; not on its own stack */
 void green__greenlet_release(struct greenlet *greenlet);
+
+/* Which stacks are remembered, a sum of enum green_record, and who does that; inspect sets both. */
+extern int green__recording;
+extern void (*green__recorder)(struct greenlet *greenlet, int what);
 
 /* green__greenlet_ends - GREENLET, which is not running, will never run: it is dead from now on */
 void green__greenlet_ends(struct greenlet *greenlet);

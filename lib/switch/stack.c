@@ -180,13 +180,19 @@ static struct slab *slab_create(size_t slot)
 	return slab;
 }
 
+static struct stack *stack_in_slot(const struct slab *slab, unsigned number)
+{
+	char *end = slab->base + (number + 1) * slab->slot;
+
+	return (struct stack *)(void *)(end - number % COLOURS * COLOUR_STEP - sizeof(struct stack));
+}
+
 /* Cut the next stack out of CLASS's slab; NULL with *ERROR. */
 static struct stack *stack_carve(struct stack_class *class, int *error)
 {
 	struct slab *slab = class->slab;
 	struct stack *stack;
 	char *start;
-	size_t colour;
 
 	*error = ENOMEM;
 	if (!slab || slab->carved == slab->count)
@@ -197,9 +203,8 @@ static struct stack *stack_carve(struct stack_class *class, int *error)
 	*error = EAGAIN;
 	if (!guard_install(start))
 		return NULL;
-	colour = slab->carved % COLOURS * COLOUR_STEP;
+	stack = stack_in_slot(slab, slab->carved);
 	slab->carved++;
-	stack = (struct stack *)(void *)(start + class->slot - colour - sizeof(*stack));
 	stack->low = start + PAGE;
 	stack->size = (size_t)((char *)(stack + 1) - stack->low);
 	stack->guard = PAGE;
@@ -302,6 +307,17 @@ bool green__stack_is_guard(uintptr_t address)
 			return (address - base) % slab->slot < PAGE;
 	}
 	return false;
+}
+
+struct stack *green__stack_at(uintptr_t address)
+{
+	for (struct slab *slab = slabs; slab; slab = slab->next) {
+		uintptr_t base = (uintptr_t)slab->base;
+
+		if (address >= base && address < base + slab->carved * slab->slot)
+			return stack_in_slot(slab, (unsigned)((address - base) / slab->slot));
+	}
+	return NULL;
 }
 
 void green__stack_after_fork(void)

@@ -50,6 +50,9 @@ void green__stack_release(struct stack *stack);
 /* green__stack_is_guard - true if ADDRESS lies in the guard of a stack of ours; safe in a signal handler */
 bool green__stack_is_guard(uintptr_t address);
 
+/* green__stack_at - the stack that ADDRESS lies in, if it is one of those mapped here; from any thread or signal handler */
+struct stack *green__stack_at(uintptr_t address);
+
 /* green__stack_after_fork - in a forked child, where no other kernel thread can hold the lock any more */
 void green__stack_after_fork(void);
 

@@ -12,6 +12,7 @@
 #include "base/fault.h"
 #include "base/sys.h"
 #include "hub/callback.h"
+#include "switch/uncaught.h"
 #include "sync/future.h"
 
 static uint64_t decisions; /* atomic */
@@ -62,8 +63,8 @@ static void tell_of_error(const struct green_future *future)
 {
 	struct greenlet *self = green__current;
 
-	if (future->state == GREEN_FAILED && !future->asked && self && self->flow->uncaught)
-		self->flow->uncaught(NULL, future->code, future->value);
+	if (future->state == GREEN_FAILED && !future->asked && self)
+		green__uncaught(GREEN_TROUBLE_FUTURE, self, future->code, future->value);
 }
 
 void green_future_destroy(struct green_future *future)
