@@ -16,6 +16,15 @@ ROW = re.compile(r'^\s*\{ "(green_\w+)', re.MULTILINE)
 DECLARATION = re.compile(r"\b(green_\w+)\((?!\*)")
 # Calls of a family that switches, or with a time limit, which do not park their caller, or not so that it could be cut short.
 REASONS = {
+    "green_server_create": "looks up a name as green_listen does, and waits for nothing else",
+    "green_server_run": "test_server.c kills it: the server goes on",
+    "green_server_stop": "waits as green_server_run does, for tasks of its own",
+    "green_server_destroy": "ends in any case, and has no error to tell",
+    "green_datagram_server_stop": "as green_server_stop",
+    "green_datagram_server_destroy": "as green_server_destroy",
+    "green_datagram_server_send": "a green_sendto behind others of its own kind",
+    "green_datagram_server_port": "waits for nothing",
+    "green_workers_run": "waits for kernel threads to the end, whatever happens",
     "green_hub_run": "is the main greenlet's alone; tests/test_watcher.c has its ends",
     "green_hub_turn": "waits for nothing",
     "green_switch": "goes to another greenlet itself; only that one can come back",
