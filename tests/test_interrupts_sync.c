@@ -271,23 +271,45 @@ static void end_joined(struct scene *scene)
 	ck_assert_int_eq(green_queue_destroy(scene->object), 0);
 }
 
-/* --- choices --- */
+/* --- one of several --- */
+
+static struct green_event never;
+
+static void begin_choice(struct scene *scene)
+{
+	begin_queue(scene);
+	begin_semaphore(scene);
+	ck_assert_int_eq(green_pipe2(scene->fds, 0), 0);
+}
 
 static int call_choose(struct scene *scene, int timeout_ms)
 {
-	struct green_choice choices[2] = { { .kind = GREEN_CHOICE_NONE }, GREEN_GET(scene->object) };
+	struct green_choice choices[] = {
+		GREEN_ACQUIRED(&semaphore), GREEN_SET(&never), GREEN_READY(scene->fds[0], GREEN_READ), GREEN_GET(scene->object)
+	};
+	int chosen = green_choose(choices, ARRAY_LENGTH(choices), timeout_ms);
 
-	return green_choose(choices, 2, timeout_ms) == 1 ? 0 : -1;
+	ck_assert_int_eq(choices[3].happened, chosen == 3);
+	return chosen == 3 ? 0 : -1;
 }
 
 static int call_choose_many(struct scene *scene, int timeout_ms)
 {
-	struct green_choice choice = GREEN_GET(scene->object);
-	int happened = green_choose_many(&choice, 1, 1, timeout_ms);
+	struct green_choice choices[] = { GREEN_GET(scene->object), GREEN_SET(&never), GREEN_ACQUIRED(&semaphore) };
+	int chosen = green_choose_many(choices, ARRAY_LENGTH(choices), 1, timeout_ms);
 
-	if (happened == 0)
+	if (chosen == 0)
 		errno = ETIMEDOUT;
-	return happened == 1 ? 0 : -1;
+	ck_assert_int_eq(choices[0].happened, chosen == 1);
+	return chosen == 1 ? 0 : -1;
+}
+
+static void end_choice(struct scene *scene)
+{
+	ck_assert_ptr_null(semaphore.waiters.first);
+	ck_assert_ptr_null(never.waiters.first);
+	close_pair(scene->fds);
+	end_got(scene);
 }
 
 static const struct interrupted_call rows[] = {
@@ -305,8 +327,8 @@ static const struct interrupted_call rows[] = {
 	{ "green_queue_put", ONE_EACH, true, false, false, begin_full_queue, call_queue_put, get, end_put },
 	{ "green_queue_peek", ALL_AT_ONCE, true, false, false, begin_queue, call_queue_peek, put, end_peeked },
 	{ "green_queue_join", ALL_AT_ONCE, true, false, false, begin_busy_queue, call_queue_join, task_done, end_joined },
-	{ "green_choose", ONE_EACH, true, false, false, begin_queue, call_choose, put, end_got },
-	{ "green_choose_many", ONE_EACH, true, false, false, begin_queue, call_choose_many, put, end_got },
+	{ "green_choose", ONE_EACH, true, false, false, begin_choice, call_choose, put, end_choice },
+	{ "green_choose_many", ONE_EACH, true, false, false, begin_choice, call_choose_many, put, end_choice },
 	{ "green_queue_get of a channel", ONE_EACH, true, false, false, begin_channel, call_queue_get, put, end_got },
 	{ "green_queue_put to a channel", ONE_EACH, true, false, false, begin_channel, call_queue_put, get, end_joined },
 };

@@ -210,6 +210,114 @@ static int call_pool_join(struct scene *scene, int timeout_ms)
 	return green_native_pool_join(scene->object, timeout_ms);
 }
 
+/* --- groups: one place, whose task ends when it may --- */
+
+static void *ends_at_once(void *arg)
+{
+	return arg;
+}
+
+static void begin_group(struct scene *scene)
+{
+	may_end = (struct green_event) GREEN_EVENT_INIT;
+	scene->object = green_group_create(1);
+	ck_assert_int_eq(green_group_spawn(scene->object, stubborn, NULL, 0), 0);
+	green_yield();
+}
+
+static void end_group(struct scene *scene)
+{
+	ck_assert_int_eq(green_group_join(scene->object, 0, 4000), 0);
+	ck_assert_uint_eq(green_group_room(scene->object), 1);
+	ck_assert_int_eq(green_group_destroy(scene->object), 0);
+}
+
+static int call_group_spawn(struct scene *scene, int timeout_ms)
+{
+	return green_group_spawn(scene->object, ends_at_once, NULL, timeout_ms);
+}
+
+static int call_group_add(struct scene *scene, int timeout_ms)
+{
+	struct greenlet *task = green_spawn(stubborn, NULL);
+	int result = green_group_add(scene->object, task, timeout_ms), error = errno;
+
+	green_destroy(task);
+	errno = error;
+	return result;
+}
+
+static int call_group_wait_room(struct scene *scene, int timeout_ms)
+{
+	return green_group_wait_room(scene->object, timeout_ms);
+}
+
+static int call_group_join(struct scene *scene, int timeout_ms)
+{
+	return green_group_join(scene->object, 0, timeout_ms);
+}
+
+static int call_group_kill(struct scene *scene, int timeout_ms)
+{
+	return green_group_kill(scene->object, timeout_ms);
+}
+
+static int call_group_apply(struct scene *scene, int unused)
+{
+	(void)unused;
+	return green_group_apply(scene->object, ends_at_once, scene) == scene ? 0 : -1;
+}
+
+static int call_group_map(struct scene *scene, int unused)
+{
+	void *items[] = { scene, scene->object };
+	int result = green_group_map(scene->object, ends_at_once, items, NULL, 2);
+
+	(void)unused;
+	return result;
+}
+
+/* --- a mapping whose items come one by one --- */
+
+static struct green_semaphore items_made;
+static struct green_mapping *mapping;
+
+static int next_item(void *source, void **item)
+{
+	*item = source;
+	return green_semaphore_acquire(&items_made, -1) ? 0 : 1;
+}
+
+static void begin_mapping(struct scene *scene)
+{
+	items_made = (struct green_semaphore) GREEN_SEMAPHORE_INIT(0);
+	scene->object = green_group_create(2);
+	mapping = green_mapping_create(scene->object, ends_at_once, next_item, scene, GREEN_ORDERED, 2);
+	ck_assert_ptr_nonnull(mapping);
+}
+
+static void make_item(struct scene *scene)
+{
+	(void)scene;
+	green_semaphore_release(&items_made);
+}
+
+static int call_mapping_next(struct scene *scene, int timeout_ms)
+{
+	void *result = NULL;
+	int got = green_mapping_next(mapping, &result, timeout_ms);
+
+	ck_assert_ptr_eq(result, got == 1 ? scene : NULL);
+	return got == 1 ? 0 : -1;
+}
+
+static void end_mapping(struct scene *scene)
+{
+	green_mapping_destroy(mapping);
+	ck_assert_int_eq(green_group_join(scene->object, 0, 4000), 0);
+	ck_assert_int_eq(green_group_destroy(scene->object), 0);
+}
+
 static const struct interrupted_call rows[] = {
 	{ "green_join_all", ALL_AT_ONCE, true, false, false, begin_task, call_join_all, let_end, end_task },
 	{ "green_join_all or an error", ALL_AT_ONCE, true, false, false, begin_task, call_join_all_or_error, let_end, end_task },
@@ -221,6 +329,14 @@ static const struct interrupted_call rows[] = {
 	{ "green_next_done", ALL_AT_ONCE, true, false, false, begin_future, call_next_done, decide, end_future },
 	{ "green_gather", ALL_AT_ONCE, true, false, false, begin_future, call_gather, decide, end_future },
 	{ "green_wait_for", ALL_AT_ONCE, true, false, false, begin_future, call_wait_for, decide, end_future },
+	{ "green_group_spawn", ALL_AT_ONCE, true, false, false, begin_group, call_group_spawn, let_end, end_group },
+	{ "green_group_add", ALL_AT_ONCE, true, false, false, begin_group, call_group_add, let_end, end_group },
+	{ "green_group_wait_room", ALL_AT_ONCE, true, false, false, begin_group, call_group_wait_room, let_end, end_group },
+	{ "green_group_join", ALL_AT_ONCE, true, false, false, begin_group, call_group_join, let_end, end_group },
+	{ "green_group_kill", ALL_AT_ONCE, true, false, false, begin_group, call_group_kill, let_end, end_group },
+	{ "green_group_apply", ALL_AT_ONCE, false, false, false, begin_group, call_group_apply, let_end, end_group },
+	{ "green_group_map", ALL_AT_ONCE, false, false, false, begin_group, call_group_map, let_end, end_group },
+	{ "green_mapping_next", ONE_EACH, true, false, true, begin_mapping, call_mapping_next, make_item, end_mapping },
 	{ "green_native_pool_submit", ONE_EACH, false, false, false, begin_full_pool, call_submit, let_go, end_pool },
 	{ "green_native_pool_join", ALL_AT_ONCE, true, false, false, begin_pool, call_pool_join, let_go, end_pool },
 };
