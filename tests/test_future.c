@@ -8,7 +8,7 @@
 #include "hub/hub.h"
 #include "support.h"
 
-static int calls, failures, reports;
+static int calls, failures, reports, told;
 static char history[100];
 static char token;
 
@@ -37,6 +37,7 @@ static void count_report(const struct green_report *report, void *unused)
 {
 	(void)unused;
 	reports += report->trouble == GREEN_TROUBLE_FUTURE && report->code == EIO;
+	told += report->trouble == GREEN_TROUBLE_TASK && report->code == EIO;
 }
 
 static void hook(void)
@@ -198,6 +199,49 @@ START_TEST(a3_an_error_that_nobody_has_asked_for_is_told)
 	ck_assert_int_eq(reports, 1);
 	green_future_destroy(futures[3]);
 	ck_assert_int_eq(reports, 2);
+}
+END_TEST
+
+static void *gives_back(void *future)
+{
+	green_future_destroy(future);
+	ck_assert_ptr_null(green__current);
+	return NULL;
+}
+
+START_TEST(a3_a_kernel_thread_without_greenlets_tells_it_too)
+{
+	struct green_future *future = green_future_create();
+
+	hook();
+	green_future_fail(future, EIO, NULL);
+	in_thread(gives_back, future);
+	ck_assert_int_eq(reports, 1);
+}
+END_TEST
+
+START_TEST(a3_h7_the_error_of_a_task_is_told_once)
+{
+	struct greenlet *task = green_spawn(fails, NULL);
+	struct green_future *first = green_future_of(task), *second = green_future_of(task), *late;
+
+	hook();
+	ck_assert_int_eq(green_join(task, NULL, -1), 0);
+	late = green_future_of(task);
+	green_future_destroy(late);
+	green_future_destroy(second);
+	ck_assert_int_eq(reports, 0);
+	green_future_destroy(first);
+	ck_assert_int_eq(reports, 1);
+	green_destroy(task);
+
+	/* It is told at its end, if there was no future then. */
+	task = green_spawn(fails, NULL);
+	ck_assert_int_eq(green_join(task, NULL, -1), 0);
+	ck_assert_int_eq(told, 1);
+	green_future_destroy(green_future_of(task));
+	ck_assert_int_eq(told + reports, 2);
+	green_destroy(task);
 }
 END_TEST
 
@@ -657,6 +701,8 @@ static void add_plain(TCase *tcase)
 	tcase_add_test(tcase, h2_one_that_nobody_can_decide);
 	tcase_add_test(tcase, s9_who_waits_may_be_killed_cancelled_or_too_late);
 	tcase_add_test(tcase, a3_an_error_that_nobody_has_asked_for_is_told);
+	tcase_add_test(tcase, a3_a_kernel_thread_without_greenlets_tells_it_too);
+	tcase_add_test(tcase, a3_h7_the_error_of_a_task_is_told_once);
 }
 
 static void add_tasks_and_links(TCase *tcase)

@@ -711,6 +711,42 @@ START_TEST(h7_s24_an_error_that_a_task_ends_with_is_told)
 }
 END_TEST
 
+static int deliveries;
+
+static void gets_delivery(struct greenlet *task, void *unused)
+{
+	void *value;
+
+	(void)unused;
+	deliveries += green_failure(task, &value) == EIO && value == &token;
+}
+
+static void *joins_failing(void *task)
+{
+	ck_assert_int_eq(green_join(task, NULL, 5000), 0);
+	gets_delivery(task, NULL);
+	return NULL;
+}
+
+START_TEST(h7_s24_it_is_told_once_and_links_and_joins_get_it_all_the_same)
+{
+	struct greenlet *task = green_spawn(fails, NULL);
+	struct greenlet *joiners[2] = { green_spawn(joins_failing, task), green_spawn(joins_failing, task) };
+
+	green_set_error_hook(notes, &token);
+	ck_assert_int_eq(green_link(task, GREEN_ON_ERROR, gets_delivery, NULL), 0);
+	ck_assert_int_eq(green_link(task, GREEN_ON_END | GREEN_LINK_IN_HUB, gets_delivery, NULL), 0);
+	join(joiners[0]);
+	join(joiners[1]);
+	green_sleep(1);
+	ck_assert_int_eq(deliveries, 4);
+	ck_assert_int_eq(reports, 1);
+	ck_assert_int_eq(last_report.trouble, GREEN_TROUBLE_TASK);
+	green_set_error_hook(NULL, NULL);
+	green_destroy(task);
+}
+END_TEST
+
 static void blocks_and_fails(const struct green_report *report, void *argument)
 {
 	(void)argument;
@@ -771,6 +807,36 @@ START_TEST(h7_a_callback_that_fails_is_told_and_others_go_on)
 	ck_assert_int_eq(last_report.code, EIO);
 	ck_assert_int_eq(calls, 1);
 	green_set_error_hook(NULL, NULL);
+}
+END_TEST
+
+static void fails_in_link(struct greenlet *task, void *unused)
+{
+	(void)task;
+	(void)unused;
+	throw_of_test();
+}
+
+START_TEST(h7_links_that_fail_are_told_each_and_the_others_run)
+{
+	struct greenlet *task = green_spawn(sleeps, NULL);
+	int calls = 0;
+	struct green_call good;
+
+	green_set_error_hook(notes, &token);
+	ck_assert_int_eq(green_link(task, GREEN_ON_END | GREEN_LINK_IN_HUB, fails_in_link, NULL), 0);
+	ck_assert_int_eq(green_kill(task, -1), 0);
+	ck_assert_int_eq(green_call_soon(&good, succeeds_in_hub, &calls), 0);
+	green_sleep(1);
+	ck_assert_int_eq(reports, 1);
+	ck_assert_int_eq(last_report.trouble, GREEN_TROUBLE_CALLBACK);
+	ck_assert_int_eq(calls, 1);
+	ck_assert_int_eq(green_link(task, GREEN_ON_END, fails_in_link, NULL), 0);
+	green_sleep(1);
+	ck_assert_int_eq(reports, 2);
+	ck_assert_int_eq(last_report.trouble, GREEN_TROUBLE_TASK);
+	green_set_error_hook(NULL, NULL);
+	green_destroy(task);
 }
 END_TEST
 
@@ -1112,6 +1178,8 @@ int main(void)
 	tcase_add_test(tcase, ck25_a_signal_dumps_and_then_is_as_before);
 	tcase_add_test(tcase, h2_ck5_after_a_deadlock_the_list_of_what_waits);
 	tcase_add_test(tcase, h7_s24_an_error_that_a_task_ends_with_is_told);
+	tcase_add_test(tcase, h7_s24_it_is_told_once_and_links_and_joins_get_it_all_the_same);
+	tcase_add_test(tcase, h7_links_that_fail_are_told_each_and_the_others_run);
 	tcase_add_test(tcase, h7_a_hook_that_blocks_and_fails_changes_nothing);
 	tcase_add_test(tcase, h7_a_callback_that_fails_is_told_and_others_go_on);
 	tcase_add_test(tcase, h7_the_ready_hook_writes_it_down);

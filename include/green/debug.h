@@ -196,7 +196,8 @@ int green_dump_on_signal(int number, int fd, int flags);
 enum green_trouble {
 	GREEN_TROUBLE_TASK,     /* GREENLET, a task, ends with the error CODE and VALUE; its joiners get it as well */
 	GREEN_TROUBLE_CALLBACK, /* a callback of the hub has thrown CODE and VALUE at itself; GREENLET called it */
-	GREEN_TROUBLE_FUTURE,   /* GREENLET gives back the last handle of a future that failed and was never asked */
+	GREEN_TROUBLE_FUTURE,   /* GREENLET, NULL in a kernel thread that has none, gives back the last handle of a
+				   future that failed and was never asked */
 	GREEN_TROUBLE_LOST,     /* GREENLET has not ended, and its kernel thread ends now: it will not be cleaned up */
 };
 
@@ -213,9 +214,10 @@ typedef void green_error_hook(const struct green_report *report, void *argument)
  * green_set_error_hook - let HOOK be told of errors that would pass unseen, in the whole process
  *
  * At first there is none, and nothing is told.  To end with GREEN_EXIT or GREEN_CANCELLED
- * is no error.  HOOK runs in the greenlet that fails, with nothing pending, or at the end of the kernel thread; it may block (but not for a callback, where
- * that fails with EDEADLK) or fail, which changes nothing for those that get the error.  HOOK: NULL for none;
- * ARGUMENT is handed to it each time.
+ * is no error.  Each error is told once: that of a task with futures by the first of these, if nobody asks that.
+ * HOOK runs in the greenlet that fails or gives back, with nothing pending, or at the end of the kernel thread; it may
+ * block (but not for a callback, where that fails with EDEADLK) or fail, which changes nothing for those that get the
+ * error.  HOOK: NULL for none; ARGUMENT is handed to it each time.
  *
  * Switches: no.
  * Returns: the hook of before, or NULL

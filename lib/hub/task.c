@@ -31,11 +31,13 @@ static void tell(struct greenlet *task)
 	}
 }
 
-/* Unless somebody else tells of it.  Who was cancelled is no trouble. */
+/* Unless somebody else does, and nobody after this.  Who was cancelled is no trouble. */
 static void tell_of_error(struct greenlet *task)
 {
-	if (!task->reported && task->error != GREEN_CANCELLED)
-		green__uncaught(GREEN_TROUBLE_TASK, task, task->error, task->error_value);
+	if (task->reported || task->error == GREEN_CANCELLED)
+		return;
+	task->reported = true;
+	green__uncaught(GREEN_TROUBLE_TASK, task, task->error, task->error_value);
 }
 
 void green__task_ended(struct greenlet *task)

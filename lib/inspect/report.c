@@ -24,9 +24,12 @@ static void say_error(struct text *text, const struct green_report *report)
 		[GREEN_TROUBLE_FUTURE] = "a future that nobody asked, dropped by",
 	};
 
-	green__text_say(text, "green: %s %s (%llu) has failed with %s", who[report->trouble],
-			green_name(report->greenlet), (unsigned long long)report->greenlet->id,
-			green_error_name(report->code));
+	if (report->greenlet)
+		green__text_say(text, "green: %s %s (%llu)", who[report->trouble], green_name(report->greenlet),
+				(unsigned long long)report->greenlet->id);
+	else
+		green__text_say(text, "green: %s kernel thread %ld", who[report->trouble], sys_call(SYS_gettid));
+	green__text_say(text, " has failed with %s", green_error_name(report->code));
 	if (report->value)
 		green__text_say(text, ", value %p", report->value);
 	green__text_say(text, "\n");

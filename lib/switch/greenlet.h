@@ -85,7 +85,7 @@ struct greenlet {
 	void *result;           /* task.c: what FUNCTION returned */
 	struct list watches;    /* task.c: struct watch, told of its end */
 	unsigned pins;          /* link.c: links that have not run; it stays until they have */
-	bool reported;          /* task.c: somebody else tells of the error with which it ends */
+	bool reported;          /* task.c: the error with which it ends is told already, or somebody else will tell it */
 	int64_t begins;         /* task.c: when its function is to be called, if it has BEGIN */
 	void (*begin)(struct greenlet *); /* task.c: waits until then, on the greenlet's own stack; or NULL */
 	unsigned cancels;       /* cancel.c: requests that have not been undone */

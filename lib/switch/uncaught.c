@@ -2,6 +2,8 @@
 /* uncaught.c - who is told of errors that would pass unseen */
 #include "switch/uncaught.h"
 
+#include <errno.h>
+
 #include "base/spinlock.h"
 #include "switch/greenlet.h"
 
@@ -37,11 +39,23 @@ bool green__uncaught_heard(void)
 	return __atomic_load_n(&listener.hook, __ATOMIC_RELAXED) != NULL;
 }
 
+static void tell_in_foreign_thread(const struct listener *to, const struct green_report *report)
+{
+	int saved_errno = errno;
+
+	to->hook(report, to->argument);
+	errno = saved_errno;
+}
+
 /* The hook may wait and fail as anybody may, so it begins with nothing pending; what it leaves behind is dropped. */
 static void tell(const struct listener *to, const struct green_report *report)
 {
 	struct error_kept kept;
 
+	if (!green__current) {
+		tell_in_foreign_thread(to, report);
+		return;
+	}
 	green__error_keep(&kept);
 	green_error_clear();
 	to->hook(report, to->argument);

@@ -17,6 +17,7 @@ bool green__uncaught_heard(void);
  *
  * Runs in the current greenlet, which may lose its turn meanwhile; the error that is
  * pending in it and errno are as before afterwards.  What only asks for the end is not told.
+ * A kernel thread without greenlets may call it, too: GREENLET is NULL then.
  */
 void green__uncaught(enum green_trouble trouble, struct greenlet *greenlet, int code, void *value);
 

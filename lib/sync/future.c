@@ -61,10 +61,8 @@ struct green_future *green_future_hold(struct green_future *future)
 /* Its error has been nobody's. */
 static void tell_of_error(const struct green_future *future)
 {
-	struct greenlet *self = green__current;
-
-	if (future->state == GREEN_FAILED && !future->asked && self)
-		green__uncaught(GREEN_TROUBLE_FUTURE, self, future->code, future->value);
+	if (future->state == GREEN_FAILED && !future->asked)
+		green__uncaught(GREEN_TROUBLE_FUTURE, green__current, future->code, future->value);
 }
 
 void green_future_destroy(struct green_future *future)
@@ -180,9 +178,11 @@ static void task_ended(struct task_watch *watch, struct greenlet *task)
 	green_future_destroy(future);
 }
 
+/* One that somebody has told of, or will, is not told again. */
 static void decided_by(struct green_future *future, struct greenlet *task)
 {
 	future->bound = true;
+	future->asked = task->reported;
 	if (task->state == GREENLET_DEAD) {
 		decide_by_end(future, task);
 		return;
