@@ -514,6 +514,98 @@ static void *runs_child(void *value)
 	return NULL;
 }
 
+START_TEST(to7_a_scope_tells_what_is_left)
+{
+	struct green_timeout limit;
+	int left;
+
+	ck_assert_int_eq(green_timeout_start(&limit, 10000), 0);
+	left = green_timeout_left(&limit);
+	ck_assert(left > 0 && left <= 10000);
+	ck_assert_int_eq(green_sleep(20), 0);
+	ck_assert_int_le(green_timeout_left(&limit), left - 19);
+	ck_assert(!green_timeout_end(&limit));
+	ck_assert_int_eq(green_timeout_left(&limit), -1);
+	ck_assert_int_eq(green_timeout_start(&limit, -1), 0);
+	ck_assert_int_eq(green_timeout_left(&limit), -1);
+	ck_assert(!green_timeout_end(&limit));
+	ck_assert_int_eq(green_timeout_start(&limit, 1), 0);
+	assert_fails(green_sleep(10000) == -1, ETIMEDOUT);
+	ck_assert_int_eq(green_timeout_left(&limit), 0);
+	ck_assert(green_timeout_end(&limit));
+}
+END_TEST
+
+static void *resets(void *limit)
+{
+	ck_assert_int_eq(green_timeout_reset(limit, 5), 0);
+	return NULL;
+}
+
+static void *resets_from_outside(void *limit)
+{
+	assert_fails(green_timeout_reset(limit, 5) == -1, EPERM);
+	return NULL;
+}
+
+START_TEST(to7_a_scope_is_given_more_time_or_less)
+{
+	struct green_timeout limit;
+	struct greenlet *other;
+
+	ck_assert_int_eq(green_timeout_start(&limit, 10), 0);
+	ck_assert_int_eq(green_timeout_reset(&limit, 10000), 0);
+	ck_assert_int_eq(green_sleep(50), 0);
+	in_thread(resets_from_outside, &limit);
+	other = green_spawn(resets, &limit);
+	assert_fails(green_sleep(9000) == -1, ETIMEDOUT);
+	join(other);
+	assert_fails(green_timeout_reset(&limit, 10000) == -1, ETIMEDOUT);
+	ck_assert(green_timeout_end(&limit));
+	assert_fails(green_timeout_reset(&limit, 10) == -1, EINVAL);
+	ck_assert_int_eq(green_sleep(20), 0);
+	ck_assert_int_eq(green_timeout_start(&limit, 5), 0);
+	ck_assert_int_eq(green_timeout_reset(&limit, -1), 0);
+	ck_assert_int_eq(green_sleep(50), 0);
+	ck_assert(!green_timeout_end(&limit));
+}
+END_TEST
+
+static struct green_timeout around_fork;
+
+static void in_scopes(void)
+{
+	if (green_sleep(10000) != -1 || errno != ETIMEDOUT || !green_timeout_end(&around_fork))
+		_exit(1);
+	/* Whoever began the other one is not there any more. */
+	if (green_sleep(20) != 0)
+		_exit(2);
+	if (green_timeout_start(&around_fork, 5) || green_sleep(10000) != -1 || !green_timeout_end(&around_fork))
+		_exit(3);
+}
+
+static void *waits_in_scope(void *unused)
+{
+	struct green_timeout limit;
+
+	green_timeout_start(&limit, 10000);
+	green_sleep(10000);
+	green_timeout_end(&limit);
+	return unused;
+}
+
+/* H15 */
+START_TEST(to8_scopes_go_on_in_the_child_of_a_fork)
+{
+	struct greenlet *other = parked(waits_in_scope, NULL);
+
+	ck_assert_int_eq(green_timeout_start(&around_fork, 300), 0);
+	ck_assert_int_eq(in_child(in_scopes, NULL, 0), 0);
+	green_timeout_end(&around_fork);
+	killed(other);
+}
+END_TEST
+
 static void *waits_as_parent(void *unused)
 {
 	(void)unused;
@@ -568,6 +660,9 @@ int main(void)
 	tcase_add_test(tests, to4_two_that_are_over_together_fail_one_call_each);
 	tcase_add_test(tests, to5_a_scope_lets_other_errors_pass);
 	tcase_add_test(tests, to6_joins_and_reads_end_too);
+	tcase_add_test(tests, to7_a_scope_tells_what_is_left);
+	tcase_add_test(tests, to7_a_scope_is_given_more_time_or_less);
+	tcase_add_test(tests, to8_scopes_go_on_in_the_child_of_a_fork);
 	tcase_add_test(tests, e1_a_parked_parent_hears_of_the_error);
 	return suite_end();
 }

@@ -38,11 +38,32 @@ struct green_timeout {
  *
  * -1: no limit.  0: over as soon as it waits.  TIMEOUT stays in place until
  * green_timeout_end, which the same greenlet must call before it ends.
+ * In the child of a fork those of the greenlet that forked go on.
  *
  * Switches: no.
  * Returns: 0; -1 with errno ENOMEM (no hub could be made)
  */
 int green_timeout_start(struct green_timeout *timeout, int milliseconds);
+
+/*
+ * green_timeout_left - how many milliseconds TIMEOUT has left, rounded up
+ *
+ * Switches: no.
+ * Returns: the time, not more than INT_MAX; 0: it is over; -1: it has no limit, or is ended
+ */
+int green_timeout_left(const struct green_timeout *timeout);
+
+/*
+ * green_timeout_reset - TIMEOUT, which has begun, has MILLISECONDS from now, more or fewer than before; -1: no limit
+ *
+ * For what may last as long as it makes progress.  Any greenlet of the kernel thread may; the one that began
+ * TIMEOUT is meant all the same.
+ *
+ * Switches: no.
+ * Returns: 0; -1 with errno ETIMEDOUT (its time is over already, and that stays so), EINVAL (it is ended), EPERM
+ * (another kernel thread's)
+ */
+int green_timeout_reset(struct green_timeout *timeout, int milliseconds);
 
 /*
  * green_timeout_end - end TIMEOUT; once more is harmless

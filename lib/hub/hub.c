@@ -519,6 +519,7 @@ int green__hub_after_fork(struct hub *hub)
 	list_init(&hub->parts);
 	list_init(&hub->idlers);
 	timerq_init(&hub->timers);
+	green__timeouts_forked(hub);
 	list_init(&hub->errands);
 	hub->remote = NULL;
 	hub->posting = 0;

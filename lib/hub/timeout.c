@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* timeout.c - a time limit for a stretch of code */
+#include <errno.h>
+
+#include "base/sys.h"
 #include "green/timeout.h"
 #include "hub/waiter.h"
 
 struct limit {
 	struct timer timer;
-	struct greenlet *greenlet;
+	struct list link;          /* on greenlet->limits while the timer runs */
+	struct greenlet *greenlet; /* NULL once it is ended */
 	bool over;
 };
 
@@ -16,7 +20,22 @@ static void time_is_over(struct timer *timer)
 	struct limit *limit = container_of(timer, struct limit, timer);
 
 	limit->over = true;
+	list_remove(&limit->link);
 	green__raise(limit->greenlet, GREEN_TIMEOUT, limit);
+}
+
+static void arm(struct limit *limit, int milliseconds)
+{
+	if (milliseconds < 0)
+		return;
+	list_append(&limit->greenlet->limits, &limit->link);
+	timer_start(&limit->greenlet->flow->hub->timers, &limit->timer, clock_after_ms(milliseconds), time_is_over);
+}
+
+static void disarm(struct limit *limit)
+{
+	list_remove(&limit->link);
+	timer_stop(&limit->greenlet->flow->hub->timers, &limit->timer);
 }
 
 int green_timeout_start(struct green_timeout *timeout, int milliseconds)
@@ -24,13 +43,46 @@ int green_timeout_start(struct green_timeout *timeout, int milliseconds)
 	struct limit *limit = (struct limit *)timeout;
 	struct hub *hub = green__hub();
 
-	*limit = (struct limit) { .greenlet = green__current };
+	*limit = (struct limit) { .over = false };
 	if (!hub)
 		return -1;
 	critical_enter(hub->flow);
-	if (milliseconds >= 0)
-		timer_start(&hub->timers, &limit->timer, clock_after_ms(milliseconds), time_is_over);
+	limit->greenlet = green__current;
+	list_init(&limit->link);
+	arm(limit, milliseconds);
 	critical_leave(hub->flow);
+	return 0;
+}
+
+int green_timeout_left(const struct green_timeout *timeout)
+{
+	const struct limit *limit = (const struct limit *)timeout;
+
+	if (limit->over)
+		return 0;
+	return limit->timer.pending ? clock_ms_until(limit->timer.node.key) : -1;
+}
+
+static int reset_error(const struct limit *limit)
+{
+	if (!limit->greenlet)
+		return -EINVAL;
+	if (!green__current || limit->greenlet->flow != green__current->flow)
+		return -EPERM;
+	return limit->over ? -ETIMEDOUT : 0;
+}
+
+int green_timeout_reset(struct green_timeout *timeout, int milliseconds)
+{
+	struct limit *limit = (struct limit *)timeout;
+	int error = reset_error(limit);
+
+	if (error)
+		return (int)sys_result(error);
+	critical_enter(limit->greenlet->flow);
+	disarm(limit);
+	arm(limit, milliseconds);
+	critical_leave(limit->greenlet->flow);
 	return 0;
 }
 
@@ -40,10 +92,11 @@ bool green_timeout_end(struct green_timeout *timeout)
 	struct greenlet *self = green__current;
 	bool over = limit->over;
 
-	if (!self || !self->flow->hub)
+	if (!self || !self->flow->hub || !limit->greenlet)
 		return false;
 	critical_enter(self->flow);
-	timer_stop(&self->flow->hub->timers, &limit->timer);
+	disarm(limit);
+	limit->greenlet = NULL;
 	limit->over = false;
 	if (self->error == GREEN_TIMEOUT && self->error_value == limit)
 		green_error_clear();
@@ -52,4 +105,16 @@ bool green_timeout_end(struct green_timeout *timeout)
 		self->error_untold = true;
 	critical_leave(self->flow);
 	return over;
+}
+
+/* Those who are left have as much time as in the parent. */
+void green__timeouts_forked(struct hub *hub)
+{
+	list_for_each(node, &hub->flow->all) {
+		list_for_each(link, &container_of(node, struct greenlet, all)->limits) {
+			struct limit *limit = container_of(link, struct limit, link);
+
+			timer_start(&hub->timers, &limit->timer, limit->timer.node.key, time_is_over);
+		}
+	}
 }

@@ -78,6 +78,9 @@ int green__raised_error(int error);
 /* green__raise_again - the error that ended the last wait is still to be told: the call had done something before */
 void green__raise_again(void);
 
+/* green__timeouts_forked - in the child, when HUB's timers have begun anew: scopes of time go on (timeout.c) */
+void green__timeouts_forked(struct hub *hub);
+
 /* green__raised - for struct flow.raised */
 void green__raised(struct greenlet *greenlet);
 

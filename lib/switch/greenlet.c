@@ -97,6 +97,7 @@ static void greenlet_init(struct greenlet *greenlet, struct flow *flow, enum gre
 	greenlet->id = flow->last_id++;
 	list_init(&greenlet->ready);
 	list_init(&greenlet->watches);
+	list_init(&greenlet->limits);
 	list_append(&flow->all, &greenlet->all);
 	flow->living++;
 }

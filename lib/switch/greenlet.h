@@ -84,6 +84,7 @@ struct greenlet {
 	void *argument;         /* task.c: of FUNCTION */
 	void *result;           /* task.c: what FUNCTION returned */
 	struct list watches;    /* task.c: struct watch, told of its end */
+	struct list limits;     /* timeout.c: its scopes of time that are not over */
 	unsigned pins;          /* link.c: links that have not run; it stays until they have */
 	bool reported;          /* task.c: the error with which it ends is told already, or somebody else will tell it */
 	int64_t begins;         /* task.c: when its function is to be called, if it has BEGIN */
