@@ -172,6 +172,44 @@ static void *ends(void *value)
 	return value;
 }
 
+static void *undoes_in_body(struct green_generator *self, void *unused)
+{
+	(void)self;
+	(void)unused;
+	failures += green_cancelling(green_current()) == 1 && green_sleep(10000) == -1 && errno == ECANCELED;
+	failures += green_uncancel() == 0;
+	failures += green_error(NULL) == 0 && green_cancelling(green_current()) == 0;
+	failures += green_sleep(1) == 0;
+	return NULL;
+}
+
+static void *delegates(struct green_generator *self, void *inner)
+{
+	green_generator_delegate(self, inner, NULL);
+	return NULL;
+}
+
+static void *consumes(void *unused)
+{
+	struct green_generator *inner = green_generator_create(undoes_in_body, NULL);
+	struct green_generator *outer = green_generator_create(delegates, inner);
+
+	green_cancel(green_current());
+	failures += green_generator_next(outer, NULL) == 0;
+	failures += green_sleep(1) == 0;
+	green_generator_destroy(outer);
+	green_generator_destroy(inner);
+	return unused;
+}
+
+/* GN11 */
+START_TEST(a7_a_body_undoes_what_its_consumer_was_asked)
+{
+	join(green_spawn(consumes, NULL));
+	ck_assert_int_eq(failures, 6);
+}
+END_TEST
+
 START_TEST(a7_who_is_being_killed_stays_so)
 {
 	struct greenlet *task = running(ends, NULL);
@@ -341,6 +379,7 @@ int main(void)
 	tcase_add_test(tcase, a6_a_request_that_was_not_met_counts);
 	tcase_add_test(tcase, a7_requests_are_counted);
 	tcase_add_test(tcase, a7_nothing_to_undo);
+	tcase_add_test(tcase, a7_a_body_undoes_what_its_consumer_was_asked);
 	tcase_add_test(tcase, a7_who_is_being_killed_stays_so);
 	tcase_add_test(tcase, ck15_a_scope_and_a_request_are_told_apart);
 	tcase_add_test(tcase, cx4_at_every_point_where_it_may_be_parked);

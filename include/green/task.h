@@ -95,13 +95,14 @@ size_t green_unlink(struct greenlet *task, void (*function)(struct greenlet *tas
  */
 bool green_cancel(struct greenlet *task);
 
-/* green_cancelling - how many requests to cancel TASK have not been undone */
+/* green_cancelling - how many requests to cancel TASK have not been undone; of a body that runs: to cancel who waits for its value */
 unsigned green_cancelling(const struct greenlet *task);
 
 /*
  * green_uncancel - undo one request to cancel the calling greenlet
  *
- * With the last one, a GREEN_CANCELLED that is pending is dropped.  Returns: how many are left.
+ * With the last one, a GREEN_CANCELLED that is pending is dropped.  In the body of a generator the greenlet that
+ * waits for its value is meant.  Returns: how many are left.
  */
 unsigned green_uncancel(void);
 

@@ -35,20 +35,41 @@ bool green_cancel(struct greenlet *task)
 	return true;
 }
 
+/* A body acts for its consumer: who is asked to give up is that one. */
+static const struct greenlet *counted(const struct greenlet *greenlet)
+{
+	while (greenlet->kind == GREENLET_GENERATOR)
+		greenlet = greenlet->parent;
+	return greenlet;
+}
+
 unsigned green_cancelling(const struct greenlet *task)
 {
-	return task->cancels;
+	return task->state == GREENLET_ACTIVE ? counted(task)->cancels : task->cancels;
+}
+
+static void drop_cancellation(struct greenlet *greenlet)
+{
+	if (greenlet->error != GREEN_CANCELLED)
+		return;
+	greenlet->error = 0;
+	greenlet->error_value = NULL;
+	greenlet->error_untold = false;
 }
 
 unsigned green_uncancel(void)
 {
 	struct greenlet *self = green__current;
+	struct greenlet *meant = self ? (struct greenlet *)counted(self) : NULL;
 
-	if (!self || self->cancels == 0)
+	if (!meant || meant->cancels == 0)
 		return 0;
-	if (--self->cancels == 0 && self->error == GREEN_CANCELLED)
-		green_error_clear();
-	return self->cancels;
+	if (--meant->cancels == 0) {
+		for (; self != meant; self = self->parent)
+			drop_cancellation(self);
+		drop_cancellation(meant);
+	}
+	return meant->cancels;
 }
 
 void green_hold_errors(void)
