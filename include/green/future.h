@@ -11,6 +11,9 @@
  * A future is pending, then done once: with a value, with an error, or cancelled.  Whoever
  * makes one or gets one from a call here holds it and gives it back with
  * green_future_destroy; it lives until all have.  Any kernel thread may use it.
+ *
+ * What a task or a call on a kernel thread was to decide fails with ESRCH if that kernel thread ends before, and in the
+ * child of a fork.
  */
 #ifndef GREEN_FUTURE_H
 #define GREEN_FUTURE_H

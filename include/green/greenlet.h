@@ -219,11 +219,12 @@ int green_yield(void);
  *
  * For calls that epoll cannot wait for: name look-ups, big files, other people's
  * blocking libraries.  FUNCTION must use nothing of libgreen that belongs to the
- * caller's thread.  Other greenlets run meanwhile.  The wait cannot be cut short.
+ * caller's thread.  Other greenlets run meanwhile.  The wait cannot be cut short.  If the caller's thread ends
+ * meanwhile, FUNCTION goes on, and the caller's stack stays for ever, for ARG may lie there.
  *
  * Switches: yes.
  * Returns: what FUNCTION returned, with the errno that it left; NULL with errno
- *   EINVAL, ENOMEM, or EAGAIN if no kernel thread could be made
+ *   EINVAL, ENOMEM, EAGAIN if no kernel thread could be made, or ESRCH if FUNCTION ended its own
  */
 void *green_offload(void *(*function)(void *), void *arg);
 

@@ -474,6 +474,7 @@ void green__hub_destroy(struct flow *flow)
 	/* From now on nobody posts anything more; what was posted may be waited for. */
 	registry_leave(hub);
 	green__hub_take_in(hub);
+	green__waits_lost(hub);
 	flow->hub = NULL;
 	green__tasks_lost(flow);
 	parts_lost(hub);

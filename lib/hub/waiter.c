@@ -42,14 +42,16 @@ static bool decide(struct waiter *waiter, int result)
 	return __atomic_compare_exchange_n(&waiter->result, &expected, result, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
+/* Of one who is lost with its kernel thread the flow may be gone: only who has decided may look into it. */
 bool green__wake(struct waiter *waiter, int result)
 {
 	struct greenlet *greenlet = waiter->greenlet;
-	struct hub *hub = greenlet->flow->hub;
 	bool here = green__current && green__current->flow == greenlet->flow;
+	struct hub *hub;
 
 	if (!decide(waiter, here ? result : result - WAITER_FROM_OUTSIDE))
 		return false;
+	hub = greenlet->flow->hub;
 	if (!here) {
 		waiter->remote.run = wake_taken_in;
 		green__hub_post(hub, &waiter->remote);
@@ -81,6 +83,31 @@ static int result_of(const struct waiter *waiter)
 static bool is_over(const struct waiter *waiter)
 {
 	return result_of(waiter) <= 0 && result_of(waiter) > -WAITER_FROM_OUTSIDE;
+}
+
+/* True if only the hub of its own thread could find WAITER. */
+static bool is_private(const struct waiter *waiter)
+{
+	return waiter->kind == green__wait_sleep || waiter->kind == green__wait_join ||
+	       waiter->kind == green__wait_descriptors;
+}
+
+void green__waits_lost(struct hub *hub)
+{
+	list_for_each(node, &hub->flow->all) {
+		struct greenlet *greenlet = container_of(node, struct greenlet, all);
+		struct waiter *waiter = greenlet->waiter;
+
+		if (!waiter)
+			continue;
+		/* Another thread has decided, and is about to post what it has decided. */
+		while (!decide(waiter, -ESRCH) && !is_over(waiter)) {
+			sys_call(SYS_sched_yield);
+			green__hub_take_in(hub);
+		}
+		if (is_private(waiter))
+			greenlet->waiter = NULL;
+	}
 }
 
 /* The body of a generator holds back what its consumer does. */

@@ -78,6 +78,13 @@ int green__raised_error(int error);
 /* green__raise_again - the error that ended the last wait is still to be told: the call had done something before */
 void green__raise_again(void);
 
+/*
+ * green__waits_lost - HUB's kernel thread ends: from now on nobody can wake those who wait there
+ *
+ * Whose wait another thread may still find keeps greenlet->waiter, and its stack for ever.
+ */
+void green__waits_lost(struct hub *hub);
+
 /* green__timeouts_forked - in the child, when HUB's timers have begun anew: scopes of time go on (timeout.c) */
 void green__timeouts_forked(struct hub *hub);
 

@@ -10,7 +10,7 @@
 #include "base/sys.h"
 #include "hub/worker.h"
 
-/* A call that is waited for to its end; lies on the caller's stack. */
+/* A call that is waited for to its end; lies on the caller's stack, which stays even if the caller's kernel thread ends. */
 struct call {
 	struct work work;
 	long (*function)(void *);
@@ -149,17 +149,29 @@ static int provide(struct workers *workers)
 	return count_of(workers) ? 0 : -EAGAIN;
 }
 
+/* FUNCTION has ended the worker by pthread_exit. */
+static void call_left(void *arg)
+{
+	struct call *call = arg;
+
+	__atomic_sub_fetch(&pool.count, 1, __ATOMIC_RELAXED);
+	green__wake(&call->waiter, -ESRCH);
+}
+
 static void call_run(struct work *work)
 {
 	struct call *call = container_of(work, struct call, work);
 
+	pthread_cleanup_push(call_left, call);
 	call->result = call->function(call->arg);
+	pthread_cleanup_pop(0);
 	green__wake(&call->waiter, 0);
 }
 
 int green__work(struct hub *hub, long (*function)(void *), void *arg, long *result)
 {
 	struct call call = { .work.run = call_run, .function = function, .arg = arg };
+	int error;
 
 	if (unlikely(green__current == hub->greenlet))
 		return -EDEADLK;
@@ -172,11 +184,12 @@ int green__work(struct hub *hub, long (*function)(void *), void *arg, long *resu
 	green__waiter_init(&call.waiter, WAIT_PLAIN, "worker", NULL);
 	hub->external++;
 	put(&pool, &call.work);
-	green__park(&call.waiter, CLOCK_NEVER);
+	error = green__park(&call.waiter, CLOCK_NEVER);
 	hub->external--;
 	critical_leave(hub->flow);
-	*result = call.result;
-	return 0;
+	if (!error)
+		*result = call.result;
+	return error;
 }
 
 /* --- errands --- */

@@ -21,7 +21,8 @@ enum {
  * worker's own thread-local storage.  Under the shim the greenlet itself goes
  * elsewhere, where signals and cancellation can reach it.
  *
- * Returns: 0 with *RESULT; -EAGAIN if no worker could be made and none exists; -EDEADLK in the hub greenlet.
+ * Returns: 0 with *RESULT; -EAGAIN if no worker could be made and none exists; -EDEADLK in the hub greenlet;
+ * -ESRCH if FUNCTION ended the worker's kernel thread.
  */
 int green__work(struct hub *hub, long (*function)(void *), void *arg, long *result);
 

@@ -76,7 +76,7 @@ struct greenlet {
 	struct locals *locals;  /* local.c: NULL until it has any */
 
 	struct list ready;      /* hub.c: on hub->ready or hub->pass */
-	struct waiter *waiter;  /* waiter.c: what it is parked on, else NULL */
+	struct waiter *waiter;  /* waiter.c: what it is parked on, else NULL; of a lost one: what may lead others to its stack */
 	bool interrupted;       /* waiter.c: the next interruptible wait ends with EINTR at once */
 	unsigned burst;         /* io.c: calls since the last wait that did not have to wait */
 	struct away *away;      /* helper.c: its call on another kernel thread */

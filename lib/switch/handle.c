@@ -180,12 +180,16 @@ static int give_back(struct greenlet *greenlet)
 	return 0;
 }
 
-/* The owner's thread has ended; with the last of its handles goes its flow. */
+/*
+ * The owner's thread has ended; with the last of its handles goes its flow.  The stack of one that waited for what other
+ * threads use stays for ever: its place in their queues lies there, and so may what a worker is still using.
+ */
 static void release_orphan(struct greenlet *orphan)
 {
 	struct flow *flow = orphan->flow;
 
-	green__greenlet_unmake(orphan);
+	if (!orphan->waiter)
+		green__greenlet_unmake(orphan);
 	if (--flow->orphans == 0)
 		free(flow);
 }

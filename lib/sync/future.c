@@ -24,16 +24,29 @@ static enum green_future_state state_of(const struct green_future *future)
 	return __atomic_load_n(&future->state, __ATOMIC_ACQUIRE);
 }
 
+/* In the child of a fork: what belonged to others stayed in the parent, so nobody decides what the program does not. */
+static void stay_behind(struct green_future *future)
+{
+	list_init(&future->watches);
+	list_init(&future->end.link);
+	future->task = NULL;
+	if (!future->bound || future->state != GREEN_PENDING)
+		return;
+	future->code = ESRCH;
+	future->value = NULL;
+	future->order = __atomic_add_fetch(&decisions, 1, __ATOMIC_RELAXED);
+	/* The parent is told of it. */
+	future->asked = true;
+	__atomic_store_n(&future->state, GREEN_FAILED, __ATOMIC_RELEASE);
+}
+
 void green__future_lock(struct green_future *future)
 {
 	waitq_lock(&future->guard);
 	if (likely(future->process == green__process))
 		return;
-	/* What belonged to other greenlets stayed behind in the parent. */
 	future->process = green__process;
-	list_init(&future->watches);
-	list_init(&future->end.link);
-	future->task = NULL;
+	stay_behind(future);
 }
 
 struct green_future *green_future_create(void)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -36,14 +37,28 @@ struct green_native_pool {
 	unsigned places;         /* taken by calls that wait for a thread, or by those who will bring one */
 	unsigned waiting, running; /* calls */
 	unsigned holders;        /* the program, and each thread */
+	bool changing;           /* locked, so that the child of a fork may find it half changed */
 	bool closing;
 	struct list jobs;
 	int posted; /* futex word: changes with each new job */
 };
 
-/* In the child of a fork there are no threads, and nothing of what they did comes to an end. */
+static void job_destroy(struct job *job)
+{
+	green_future_destroy(job->future);
+	free(job);
+}
+
+/*
+ * In the child of a fork there are no threads, and nothing of what they did comes to an end.  Of calls that waited for one
+ * only the memory is left, and if another thread was changing the list just then, that stays.
+ */
 static void forget(struct green_native_pool *pool)
 {
+	struct list *node;
+
+	while (!pool->changing && (node = list_pop(&pool->jobs)))
+		job_destroy(container_of(node, struct job, link));
 	pool->process = green__process;
 	pool->threads = pool->idle = pool->places = pool->waiting = pool->running = 0;
 	pool->holders = 1;
@@ -55,10 +70,12 @@ static void pool_lock(struct green_native_pool *pool)
 	waitq_lock(&pool->room);
 	if (unlikely(pool->process != green__process))
 		forget(pool);
+	pool->changing = true;
 }
 
 static void pool_unlock(struct green_native_pool *pool)
 {
+	pool->changing = false;
 	waitq_unlock(&pool->room);
 }
 
@@ -125,15 +142,83 @@ static struct job *take(struct green_native_pool *pool)
 	return job;
 }
 
+static void *thread_main(void *arg);
+
+/* Locked before and after, not meanwhile: one more thread; 0 or an errno value. */
+static int thread_create(struct green_native_pool *pool)
+{
+	int error;
+
+	pool->threads++;
+	pool->holders++;
+	pool_unlock(pool);
+	error = green__helper_create(thread_main, pool);
+	pool_lock(pool);
+	if (error) {
+		pool->threads--;
+		pool->holders--;
+	}
+	return error;
+}
+
+/* Locked before and after: one call is over. */
+static void one_less(struct green_native_pool *pool)
+{
+	bool rests;
+
+	pool->running--;
+	rests = has_nothing_to_do(pool);
+	if (rests) {
+		pool_unlock(pool);
+		wake_those_at_rest(pool);
+		pool_lock(pool);
+	}
+}
+
+/* What runs on a thread. */
+struct running {
+	struct green_native_pool *pool;
+	struct job *job;
+};
+
+/* FUNCTION has ended the thread by pthread_exit. */
+static void left(void *arg)
+{
+	struct green_native_pool *pool = ((struct running *)arg)->pool;
+	struct job *job = ((struct running *)arg)->job;
+
+	green__future_decide(job->future, GREEN_FAILED, ESRCH, NULL);
+	green_future_destroy(job->future);
+	free(job);
+	pool_lock(pool);
+	one_less(pool);
+	pool->threads--;
+	/* Calls that wait were to be its own. */
+	if (pool->waiting > pool->idle)
+		thread_create(pool);
+	let_go(pool);
+}
+
+static void *call(struct green_native_pool *pool, struct job *job)
+{
+	struct running running = { pool, job };
+	void *result;
+
+	pthread_cleanup_push(left, &running);
+	result = job->function(job->arg);
+	pthread_cleanup_pop(0);
+	return result;
+}
+
 /* What FUNCTION leaves pending in the thread's own greenlet is its error. */
-static void run(struct job *job)
+static void run(struct green_native_pool *pool, struct job *job)
 {
 	struct green_future *future = job->future;
 	void *result, *value;
 	int code;
 
 	if (!green_future_done(future)) {
-		result = job->function(job->arg);
+		result = call(pool, job);
 		code = green_error(&value);
 		green_error_clear();
 		if (!code || code == GREEN_EXIT)
@@ -152,19 +237,11 @@ static void *thread_main(void *arg)
 
 	pool_lock(pool);
 	while ((job = take(pool))) {
-		bool rests;
-
 		pool->running++;
 		pool_unlock(pool);
-		run(job);
+		run(pool, job);
 		pool_lock(pool);
-		pool->running--;
-		rests = has_nothing_to_do(pool);
-		if (rests) {
-			pool_unlock(pool);
-			wake_those_at_rest(pool);
-			pool_lock(pool);
-		}
+		one_less(pool);
 	}
 	pool->threads--;
 	let_go(pool);
@@ -174,19 +251,9 @@ static void *thread_main(void *arg)
 /* Locked before and after, not meanwhile: one more thread, if another call needs it.  False if there is none at all. */
 static bool thread_for_job(struct green_native_pool *pool)
 {
-	int error;
-
 	if (pool->idle > pool->waiting || pool->threads >= pool->limit)
 		return true;
-	pool->threads++;
-	pool->holders++;
-	pool_unlock(pool);
-	error = green__helper_create(thread_main, pool);
-	pool_lock(pool);
-	if (error) {
-		pool->threads--;
-		pool->holders--;
-	}
+	thread_create(pool);
 	return pool->threads > 0;
 }
 
@@ -233,7 +300,9 @@ static int take_place(struct green_native_pool *pool)
 			pool->places++;
 			return 0;
 		}
+		pool->changing = false;
 		error = green__waitq_wait(&pool->room, &entry, "room in a native pool", -1);
+		pool->changing = true;
 	}
 	return error;
 }
@@ -273,12 +342,6 @@ static struct job *job_create(void *(*function)(void *), void *arg)
 	job->function = function;
 	job->arg = arg;
 	return job;
-}
-
-static void job_destroy(struct job *job)
-{
-	green_future_destroy(job->future);
-	free(job);
 }
 
 struct green_future *green_native_pool_submit(struct green_native_pool *pool, void *(*function)(void *), void *arg)
