@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 
 #include "green.h"
 #include "hub/outside.h"
@@ -36,7 +37,7 @@ static int turn_until(int fd, size_t length)
 	int turns = 0;
 
 	while (strlen(history) < length) {
-		ck_assert_msg(readable(fd, 15000), "the foreign loop sleeps though there is something to do");
+		ck_assert_msg(readable(fd, 10000), "the foreign loop sleeps though there is something to do");
 		ck_assert_int_eq(green_hub_turn(), 0);
 		turns++;
 	}
@@ -255,6 +256,50 @@ START_TEST(ck17_a_fork_needs_a_new_descriptor)
 }
 END_TEST
 
+/* By a descriptor, for a timer of the hub's would make the other descriptor readable once more. */
+static void wait_a_while(void)
+{
+	struct itimerspec after = { .it_value = { 0, 5000000 } };
+	int fd = timerfd_create(CLOCK_MONOTONIC, 0);
+
+	ck_assert_int_eq(timerfd_settime(fd, 0, &after, NULL), 0);
+	ck_assert_int_eq(green_wait_fd(fd, GREEN_READ, -1), GREEN_READ);
+	green_close(fd);
+}
+
+static void *waits_and_returns(void *unused)
+{
+	wait_a_while();
+	return unused;
+}
+
+static void *waits_and_switches(void *unused)
+{
+	wait_a_while();
+	green_switch(green_parent(green_current()), NULL);
+	return unused;
+}
+
+/* Main comes back by a switch, not by the hub, which has run meanwhile. */
+START_TEST(a_switch_of_main_leaves_it_armed)
+{
+	static void *(*const functions[])(void *) = { waits_and_returns, waits_and_switches };
+	int fd = hub_fd();
+	struct greenlet *raw = green_create(functions[_i], NULL);
+	struct green_call call;
+
+	assert_quiet(fd);
+	green_switch(raw, NULL);
+	green_call_soon(&call, note_call, "c");
+	turn_until(fd, 1);
+	assert_quiet(fd);
+	green_destroy(green_spawn(sleep_and_note, "s"));
+	turn_until(fd, 2);
+	ck_assert_str_eq(history, "cs");
+	green_destroy(raw);
+}
+END_TEST
+
 static void *count_passes(void *count)
 {
 	while (*(int *)count < 1000000) {
@@ -312,6 +357,7 @@ int main(void)
 	tcase_add_test(tcase, idle_watchers_and_main_itself_may_wait);
 	tcase_add_test(tcase, a_foreign_loop_is_a_descriptor_to_wait_for);
 	tcase_add_test(tcase, ck17_a_fork_needs_a_new_descriptor);
+	tcase_add_loop_test(tcase, a_switch_of_main_leaves_it_armed, 0, 2);
 	tcase_add_test(tcase, m12_the_slice_can_be_set);
 	return suite_end();
 }

@@ -141,7 +141,7 @@ void green_hub_stop(void);
  * green_hub_fd - a descriptor that is readable when the hub has something to do
  *
  * For a foreign event loop: watch it for reading, and call green_hub_turn whenever it is.  Timers make it readable,
- * too, and so do calls from other threads.  It is the hub's; do not read or close it.
+ * too, and so do calls from other threads, also after switches of the main greenlet's own.  It is the hub's; do not read or close it.
  * Returns: the descriptor; -1 with errno EMFILE, ENFILE or ENOMEM
  */
 int green_hub_fd(void);

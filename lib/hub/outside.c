@@ -53,6 +53,15 @@ void green__outside_leave(struct hub *hub)
 	hub->timers.earlier = become_earlier;
 }
 
+/* Greenlets that main has switched to may have parked meanwhile, and let the hub run. */
+static void main_is_back(struct flow *flow)
+{
+	critical_enter(flow);
+	if (!flow->hub->outside_told)
+		green__outside_leave(flow->hub);
+	critical_leave(flow);
+}
+
 static int hold(int epoll_fd, int fd)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -97,6 +106,8 @@ static int outside_create(struct hub *hub)
 	}
 	outside->due = CLOCK_NEVER;
 	hub->outside = outside;
+	hub->flow->main_is_back = main_is_back;
+	flow_watch(hub->flow);
 	return 0;
 }
 
@@ -107,6 +118,8 @@ void green__outside_destroy(struct hub *hub)
 	close_both(hub->outside);
 	free(hub->outside);
 	hub->outside = NULL;
+	hub->flow->main_is_back = NULL;
+	flow_watch(hub->flow);
 	hub->outside_told = false;
 	hub->timers.told = INT64_MIN;
 }

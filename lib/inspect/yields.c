@@ -40,7 +40,7 @@ static void switched(struct greenlet *origin, struct greenlet *target)
 static void watch(struct flow *flow)
 {
 	flow->switched = flow->yields ? switched : NULL;
-	flow->watched = flow->switched || flow->tracer;
+	flow_watch(flow);
 }
 
 int green_yields_start(struct green_yields *yields)

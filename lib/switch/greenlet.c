@@ -151,7 +151,7 @@ static GREEN_NOINLINE void trace(struct greenlet *origin, struct greenlet *self)
 	self->error_untold = untold;
 	if (error) {
 		flow->tracer = NULL;
-		flow->watched = flow->switched != NULL;
+		flow_watch(flow);
 		green__error_set(self, error, NULL);
 	}
 }
@@ -160,6 +160,8 @@ static GREEN_NOINLINE void tell_of_switch(struct greenlet *origin, struct greenl
 {
 	struct flow *flow = self->flow;
 
+	if (flow->main_is_back && self == &flow->main && !self->scheduled)
+		flow->main_is_back(flow);
 	if (flow->switched)
 		flow->switched(origin, self);
 	if (flow->tracer && !flow->tracing)

@@ -131,11 +131,12 @@ struct flow {
 	void (*on_interrupts)(struct flow *);
 	void (*leaving)(uintptr_t thread_pointer); /* told before another TLS block takes the place of this one; or NULL */
 	struct greenlet *previous; /* who switched last */
-	bool watched;              /* somebody is told of each switch: the tracer or SWITCHED */
+	bool watched;              /* somebody is told of switches: the tracer, SWITCHED or MAIN_IS_BACK; see flow_watch */
 	green_tracer *tracer;      /* or NULL */
 	void *tracer_argument;
 	bool tracing;              /* it runs */
 	void (*switched)(struct greenlet *origin, struct greenlet *target); /* inspect: for stretches that are timed; or NULL */
+	void (*main_is_back)(struct flow *); /* outside.c: main was switched to other than by the hub; or NULL */
 	void (*after)(struct greenlet *previous); /* run once by whoever arrives next, when PREVIOUS is off its stack; or NULL */
 	uintptr_t spare_block;     /* a TLS block for the hub while a greenlet has taken its own elsewhere; 0: none may leave */
 	struct greenlet *(*pick)(struct flow *); /* hub.c: who runs when a scheduled greenlet ends; NULL without a hub */
@@ -154,6 +155,12 @@ struct flow {
 	struct stats *stats;       /* &own_stats, or memory that others can see */
 	struct stats own_stats;
 };
+
+/* flow_watch - one of those who are told of switches has come or gone */
+static inline void flow_watch(struct flow *flow)
+{
+	flow->watched = flow->tracer || flow->switched || flow->main_is_back;
+}
 
 /* The one thread-local: who runs on this TLS block.  Each switch writes it; NULL on threads without a flow. */
 extern __thread struct greenlet *green__current GREEN_INITIAL_EXEC GREEN_EXPORT;

@@ -146,7 +146,7 @@ green_tracer *green_set_tracer(green_tracer *tracer, void *argument)
 	if (flow) {
 		flow->tracer = tracer;
 		flow->tracer_argument = argument;
-		flow->watched = tracer || flow->switched;
+		flow_watch(flow);
 	}
 	return before;
 }
