@@ -822,6 +822,95 @@ START_TEST(listen_fds_are_taken_once)
 }
 END_TEST
 
+/* --- paths, and sockets that others share --- */
+
+static char directory[] = "/tmp/green-test-XXXXXX", path[64], unix_host[80];
+
+static struct green_server_options at_path(void)
+{
+	struct green_server_options options = usual();
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/socket", directory);
+	snprintf(unix_host, sizeof(unix_host), "unix:%s", path);
+	options.host = unix_host;
+	options.service = NULL;
+	return options;
+}
+
+static void destroys(void)
+{
+	green_server_destroy(server);
+}
+
+START_TEST(v10_the_path_goes_with_the_server)
+{
+	struct green_server_options options = at_path();
+
+	start(&options);
+	green_yield();
+	ck_assert_int_eq(access(path, F_OK), 0);
+	/* A forked child only closes what it has. */
+	ck_assert_int_eq(in_child(destroys, NULL, 0), 0);
+	ck_assert_int_eq(access(path, F_OK), 0);
+	ck_assert_int_eq(green_server_stop(server), 0);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	green_server_destroy(server);
+	ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
+START_TEST(v10_what_others_have_put_at_the_path_stays)
+{
+	struct green_server_options options = at_path();
+	char other[80];
+
+	start(&options);
+	snprintf(other, sizeof(other), "%s/other", directory);
+	close(open(other, O_CREAT | O_WRONLY, 0600));
+	ck_assert_int_eq(rename(other, path), 0);
+	green_server_destroy(server);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
+static void accepts_in_turns(int max_accept, size_t most)
+{
+	struct green_server_options options = usual();
+	int fds[CLIENTS];
+	size_t before = 0;
+
+	options.host = options.service = NULL;
+	options.max_accept = max_accept;
+	options.fd = green_listen("127.0.0.1", "0", CLIENTS, 0);
+	ck_assert_int_ge(options.fd, 0);
+	start(&options);
+	green_server_pause(server);
+	for (int i = 0; i < CLIENTS; i++)
+		fds[i] = dial();
+	green_server_resume(server);
+	while (before < CLIENTS) {
+		size_t now;
+
+		green_yield();
+		now = green_server_clients(server);
+		ck_assert_uint_le(now - before, most);
+		before = now;
+	}
+	for (int i = 0; i < CLIENTS; i++)
+		green_close(fds[i]);
+	green_server_destroy(server);
+}
+
+/* Whoever shares the socket may take the next one. */
+START_TEST(v2_of_a_socket_that_was_given_one_at_a_time)
+{
+	accepts_in_turns(0, 1);
+	accepts_in_turns(2, 2);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = suite_begin("server", WITH_HUB);
@@ -852,5 +941,8 @@ int main(void)
 	tcase_add_test(tcase, v3_without_a_task_it_pauses_too);
 	tcase_add_test(tcase, workers_all_begin_or_none);
 #endif
+	tcase_add_test(tcase, v10_the_path_goes_with_the_server);
+	tcase_add_test(tcase, v10_what_others_have_put_at_the_path_stays);
+	tcase_add_test(tcase, v2_of_a_socket_that_was_given_one_at_a_time);
 	return suite_end();
 }

@@ -42,7 +42,7 @@ struct green_server_options {
 	struct green_stream *(*open_stream)(int fd, void *arg);
 
 	size_t limit;          /* clients at a time; further ones wait in the kernel's backlog; 0: any number */
-	int max_accept;        /* clients accepted before others have their turn; 0: 100 */
+	int max_accept;        /* clients accepted before others have their turn; 0: 100, or 1 if FD is given, which others may share */
 	int stop_timeout_ms;   /* how long green_server_stop lets clients go on; 0: 1000; -1: for ever */
 	bool stop_on_sigterm;  /* SIGTERM and SIGINT do green_server_stop */
 	/* Told of errors of accept and of spawn (errno), and how long the server pauses; NULL: nobody. */
@@ -76,6 +76,7 @@ size_t green_server_clients(const struct green_server *server);
 /*
  * green_server_stop - accept no more, let the clients end, then kill those who have not
  *
+ * The path of a UNIX socket that green_server_create has made is removed, if that is still what is there and it is absolute.
  * After stop_timeout_ms each gets GREEN_EXIT, and a second more.  May be called by a handler, whose own end is not waited for.
  * Switches: yes.
  * Returns: 0 if all have ended; -1 with errno ETIMEDOUT if some refuse, or as in green/sync.h

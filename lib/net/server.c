@@ -5,11 +5,14 @@
  * The listening socket has O_NONBLOCK, since other processes and hubs may accept from it, too.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 #include "base/fault.h"
 #include "base/sys.h"
@@ -26,6 +29,7 @@
 
 enum {
 	MAX_ACCEPT = 100,
+	MAX_ACCEPT_SHARED = 1, /* others may accept from the same socket, so that each takes what it has time for */
 	STOP_MS = 1000,
 	PAUSE_MIN_MS = 10, /* after an error that may pass; doubles */
 	PAUSE_MAX_MS = 1000,
@@ -43,6 +47,9 @@ struct green_server {
 	struct crew crew;          /* struct client.member */
 	int fd;                    /* -1 once it is closed */
 	unsigned port;
+	int process;               /* green__process when it was made: a forked child leaves the path alone */
+	dev_t path_device;         /* of the file that listening at a UNIX path has made */
+	ino_t path_inode;          /* 0: none */
 	struct greenlet *accepter; /* the task that accepts, once it is started; its handle */
 	struct green_watcher on_sigterm, on_sigint;
 	bool paused, stopping, stopped;
@@ -212,10 +219,45 @@ static long accept_until_the_end(struct green_server *server)
 	return server->stopping ? 0 : error;
 }
 
+/* The path of a UNIX socket, and what is there now; false if it has none. */
+static bool path_of(int fd, struct sockaddr_un *address, struct stat *status)
+{
+	socklen_t length = sizeof(*address);
+
+	memset(address, 0, sizeof(*address));
+	return !sys_call(SYS_getsockname, fd, address, &length) && address->sun_family == AF_UNIX &&
+	       address->sun_path[0] == '/' &&
+	       !sys_call(SYS_newfstatat, AT_FDCWD, address->sun_path, status, AT_SYMLINK_NOFOLLOW);
+}
+
+static void path_note(struct green_server *server)
+{
+	struct sockaddr_un address;
+	struct stat status;
+
+	if (!path_of(server->fd, &address, &status))
+		return;
+	server->path_device = status.st_dev;
+	server->path_inode = status.st_ino;
+}
+
+/* Before the socket is closed, so that nobody can have put another one in its place. */
+static void path_remove(const struct green_server *server)
+{
+	struct sockaddr_un address;
+	struct stat status;
+
+	if (server->path_inode && server->process == green__process && path_of(server->fd, &address, &status) &&
+	    status.st_dev == server->path_device && status.st_ino == server->path_inode)
+		sys_call(SYS_unlinkat, AT_FDCWD, address.sun_path, 0);
+}
+
 static void close_listener(struct green_server *server)
 {
-	if (server->fd >= 0)
+	if (server->fd >= 0) {
+		path_remove(server);
 		green_close(server->fd);
+	}
 	server->fd = -1;
 }
 
@@ -274,11 +316,11 @@ static int listen_for(struct hub *hub, const struct green_server_options *option
 	return green__descriptor_kind(options->fd) < 0 ? -EBADF : options->fd;
 }
 
-static void set_defaults(struct green_server_options *options)
+static void set_defaults(struct green_server_options *options, bool own)
 {
 	options->host = options->service = NULL;
 	if (!options->max_accept)
-		options->max_accept = MAX_ACCEPT;
+		options->max_accept = own ? MAX_ACCEPT : MAX_ACCEPT_SHARED;
 	if (!options->stop_timeout_ms)
 		options->stop_timeout_ms = STOP_MS;
 }
@@ -298,9 +340,12 @@ struct green_server *green_server_create(const struct green_server_options *opti
 		return NULL;
 	}
 	server->options = *options;
-	set_defaults(&server->options);
+	set_defaults(&server->options, options->host || options->service);
 	server->hub = hub;
 	server->fd = fd;
+	server->process = green__process;
+	if (options->host)
+		path_note(server);
 	server->port = port_of(fd);
 	server->pause_ms = PAUSE_MIN_MS;
 	green__crew_init(&server->crew, hub);
