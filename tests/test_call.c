@@ -441,6 +441,37 @@ START_TEST(h15_a_call_may_fork)
 }
 END_TEST
 
+static void of_nobody(void *unused)
+{
+	(void)unused;
+}
+
+static struct green_call soon_of_parent, later_of_parent, of_child;
+
+static void stops_in_child(void)
+{
+	if (green_call_pending(&soon_of_parent) || green_call_pending(&later_of_parent))
+		_exit(1);
+	if (green_call_later(&of_child, 1, of_nobody, NULL))
+		_exit(2);
+	if (green_call_stop(&soon_of_parent) || green_call_stop(&later_of_parent))
+		_exit(3);
+	hub_checked();
+	if (!green_call_pending(&of_child) || green_hub_run(5000) || green_call_pending(&of_child))
+		_exit(4);
+}
+
+/* H15: the child's hub knows nothing of what its parent's was to call. */
+START_TEST(ck17_calls_of_the_parent_cannot_be_stopped_in_the_child)
+{
+	ck_assert_int_eq(green_call_soon(&soon_of_parent, of_nobody, NULL), 0);
+	ck_assert_int_eq(green_call_later(&later_of_parent, 60000, of_nobody, NULL), 0);
+	ck_assert_int_eq(in_child(stops_in_child, NULL, 0), 0);
+	ck_assert(green_call_stop(&soon_of_parent));
+	ck_assert(green_call_stop(&later_of_parent));
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = suite_begin("call", WITH_HUB);
@@ -462,5 +493,6 @@ int main(void)
 	tcase_add_test(tcase, h2_a_call_that_is_to_come_keeps_a_wait_from_being_a_deadlock);
 	tcase_add_test(tcase, h15_a_fork_forgets_the_calls_of_the_parent);
 	tcase_add_test(tcase, h15_a_call_may_fork);
+	tcase_add_test(tcase, ck17_calls_of_the_parent_cannot_be_stopped_in_the_child);
 	return suite_end();
 }

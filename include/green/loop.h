@@ -99,7 +99,7 @@ void green_watcher_keep(struct green_watcher *watcher, bool keep);
 
 /* --- calls --- */
 
-/* Lies where the program puts it until its function begins, or it is stopped. */
+/* Lies where the program puts it until its function begins, or it is stopped.  In the child of a fork it is not waiting any more. */
 struct green_call {
 	int64_t opaque[16];
 };

@@ -5,6 +5,7 @@
 #include "base/sys.h"
 #include "green/loop.h"
 #include "hub/callback.h"
+#include "hub/waiter.h"
 
 enum call_state {
 	CALL_OVER,
@@ -20,6 +21,7 @@ struct call {
 	void (*function)(void *);
 	void *arg;
 	int state; /* atomic: enum call_state; set by the thread that posts, else by the hub's */
+	int process; /* green__process when it was made: in a forked child no hub knows it */
 };
 
 _Static_assert(sizeof(struct call) <= sizeof(struct green_call), "fits into what the program gives");
@@ -45,6 +47,7 @@ static void call_init(struct call *call, struct hub *hub, void (*function)(void 
 	call->callback.run = run;
 	call->timer.pending = false;
 	call->hub = hub;
+	call->process = green__process;
 	call->function = function;
 	call->arg = arg;
 }
@@ -128,12 +131,17 @@ int green_call_from_thread(struct green_hub *hub, struct green_call *green_call,
 	return 0;
 }
 
+static bool is_waiting(const struct call *call)
+{
+	return __atomic_load_n(&call->state, __ATOMIC_ACQUIRE) != CALL_OVER && call->process == green__process;
+}
+
 bool green_call_stop(struct green_call *green_call)
 {
 	struct call *call = (struct call *)green_call;
 	bool waiting;
 
-	if (__atomic_load_n(&call->state, __ATOMIC_ACQUIRE) == CALL_OVER)
+	if (!is_waiting(call))
 		return false;
 	critical_enter(call->hub->flow);
 	/* It cannot be taken out of the middle of what other threads have left. */
@@ -151,7 +159,7 @@ bool green_call_stop(struct green_call *green_call)
 
 bool green_call_pending(const struct green_call *call)
 {
-	return __atomic_load_n(&((const struct call *)call)->state, __ATOMIC_ACQUIRE) != CALL_OVER;
+	return is_waiting((const struct call *)call);
 }
 
 struct green_hub *green_hub(void)
