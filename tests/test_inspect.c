@@ -1153,12 +1153,77 @@ START_TEST(m10_a_dead_socket_is_replaced_and_nothing_else)
 }
 END_TEST
 
+static struct greenlet *walked;
+
+/* Numbers that were libunwind's are the program's now. */
+static void walks_with_all_closed(void)
+{
+	void *frames[8];
+	char byte = 'x';
+	int ends[2];
+
+	for (int fd = 3; fd < 100; fd++)
+		close(fd);
+	for (int i = 0; i < 4; i++) {
+		if (pipe(ends) || write(ends[1], &byte, 1) != 1)
+			_exit(1);
+	}
+	for (int i = 0; i < 3; i++) {
+		if (green_backtrace(walked, frames, 8) < 2)
+			_exit(2);
+	}
+	for (int fd = 3; fd < 11; fd++) {
+		if (fcntl(fd, F_GETFD) < 0)
+			_exit(3);
+	}
+	if (read(ends[0], &byte, 1) != 1 || byte != 'x')
+		_exit(4);
+	_exit(0);
+}
+
+static void *walks_after_closing(void *unused)
+{
+	pid_t pid;
+	int status;
+
+	walked = green_current();
+	pid = fork();
+	if (pid == 0)
+		walks_with_all_closed();
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	return unused;
+}
+
+static int descriptors_for_programs(void)
+{
+	int count = 0;
+
+	for (int fd = 3; fd < 5000; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+
+		count += flags >= 0 && !(flags & FD_CLOEXEC);
+	}
+	return count;
+}
+
+static int inherited_before, inherited_after;
+
+START_TEST(i1_descriptors_of_the_unwinder_are_nobodys_concern)
+{
+	ck_assert_int_eq(inherited_after, inherited_before);
+	join(green_spawn(walks_after_closing, NULL));
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = suite_begin("inspect", WITH_HUB);
 
 	/* libunwind keeps two descriptors from its first use on. */
+	inherited_before = descriptors_for_programs();
 	green__walk_possible();
+	inherited_after = descriptors_for_programs();
 
 	tcase_add_test(tcase, i1_the_stack_of_a_parked_greenlet_to_its_base);
 	tcase_add_test(tcase, i1_the_stack_of_a_suspended_greenlet);
@@ -1192,5 +1257,6 @@ int main(void)
 	tcase_add_test(tcase, m10_the_console_answers);
 	tcase_add_test(tcase, m10_many_connections_and_a_stop_in_the_middle);
 	tcase_add_test(tcase, m10_a_dead_socket_is_replaced_and_nothing_else);
+	tcase_add_test(tcase, i1_descriptors_of_the_unwinder_are_nobodys_concern);
 	return suite_end();
 }

@@ -10,7 +10,7 @@
  * Nothing here costs anything until it is used.
  *
  * Stacks are walked by libunwind, which is loaded when the first one is wanted; it keeps
- * two descriptors of its own from then on.
+ * two descriptors of its own from then on, close-on-exec, which these walks do not need: a program may close them.
  * Where it is missing, or on another CPU than x86-64, calls about stacks fail with
  * ENOSYS, and reports leave them out.
  */
