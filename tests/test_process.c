@@ -2,8 +2,13 @@
 /* test_process.c - child processes: start, talk, wait, kill; waitpid, fork and system */
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "green.h"
@@ -504,6 +509,80 @@ START_TEST(h3_nothing_waits_for_a_child_in_a_callback)
 }
 END_TEST
 
+/* --- without descriptors of processes --- */
+
+/* From now on pidfd_open and pidfd_send_signal fail as on an old kernel. */
+static void refuse_pidfds(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_send_signal, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { ARRAY_LENGTH(filter), filter };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		_exit(77);
+	if (syscall(SYS_pidfd_open, getpid(), 0) != -1 || errno != ENOSYS)
+		_exit(77);
+}
+
+static int status_told;
+
+static void note_status(struct green_watcher *watcher, int status)
+{
+	(void)watcher;
+	status_told = status;
+}
+
+static void without_pidfds(void)
+{
+	char *sleeping[] = { "sleep", "1000", NULL }, *failing[] = { "sh", "-c", "sleep 0.1; exit 7", NULL };
+	struct green_process_options options = { .argv = failing };
+	struct green_process *process;
+	struct green_watcher watcher;
+	int status = 0;
+	pid_t pid;
+
+	refuse_pidfds();
+	process = green_process_start(&options);
+	if (!process || green_process_wait(process, &status, 1) != -1 || errno != ETIMEDOUT)
+		_exit(1);
+	if (green_process_wait(process, &status, -1) || status != 7 << 8)
+		_exit(2);
+	green_process_destroy(process);
+	options.argv = sleeping;
+	process = green_process_start(&options);
+	if (!process || green_process_kill(process, SIGTERM) || green_process_wait(process, &status, -1) || status != SIGTERM)
+		_exit(3);
+	if (green_process_kill(process, SIGTERM) != -1 || errno != ESRCH)
+		_exit(4);
+	green_process_destroy(process);
+	pid = fork();
+	if (pid == 0)
+		_exit(9);
+	if (green_watch_child(&watcher, pid, note_status, NULL) || green_hub_run(20000) || status_told != 9 << 8)
+		_exit(5);
+	pid = fork();
+	if (pid == 0)
+		_exit(8);
+	if (green_waitpid(pid, &status, 0) != pid || status != 8 << 8)
+		_exit(6);
+}
+
+START_TEST(n4_children_are_waited_for_where_processes_have_no_descriptors)
+{
+	int status = in_child(without_pidfds, NULL, 0);
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		skipped("no filter for system calls can be set");
+	else
+		ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = suite_begin("process", WITH_HUB);
@@ -515,6 +594,7 @@ int main(void)
 
 	tcase_add_test(tcase, n4_a_process_is_waited_for_while_others_run);
 	tcase_add_test(tcase, n4_any_number_may_wait);
+	tcase_add_test(tcase, n4_children_are_waited_for_where_processes_have_no_descriptors);
 	tcase_add_test(tcase, n4_why_a_program_cannot_be_started_is_told);
 	tcase_add_test(tcase, n4_communicate_writes_and_reads_as_much_as_there_is);
 	tcase_add_test(tcase, n4_communicate_goes_on_after_a_timeout);

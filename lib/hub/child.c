@@ -3,16 +3,73 @@
 #include "hub/child.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 
 #include "base/fault.h"
 #include "base/sys.h"
 #include "hub/descriptor.h"
 #include "hub/watcher.h"
+#include "hub/worker.h"
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
+
+/* --- where the kernel has no such descriptors, or a sandbox refuses them --- */
+
+/* A kernel thread waits for the end of a child, and then writes a byte. */
+struct attendant {
+	pid_t pid;
+	int fd;
+};
+
+static void *attendant_main(void *arg)
+{
+	struct attendant *attendant = arg;
+	siginfo_t info;
+	long result;
+
+	do {
+		result = sys_call(SYS_waitid, P_PID, attendant->pid, &info, WEXITED | WNOWAIT, NULL);
+	} while (result == -EINTR);
+	/* In a forked child the other end may be open still, so closing would not tell. */
+	sys_call(SYS_write, attendant->fd, "", 1);
+	sys_call(SYS_close, attendant->fd);
+	free(attendant);
+	return NULL;
+}
+
+static int attend(pid_t pid)
+{
+	struct attendant *attendant = green__fault_injected() ? NULL : malloc(sizeof(*attendant));
+	long error = attendant ? 0 : -ENOMEM;
+	int fds[2];
+
+	if (!error)
+		error = sys_call(SYS_pipe2, fds, O_CLOEXEC);
+	if (error) {
+		free(attendant);
+		return (int)error;
+	}
+	fds[1] = green__loop_high(fds[1]);
+	*attendant = (struct attendant) { pid, fds[1] };
+	error = green__helper_create(attendant_main, attendant);
+	if (!error)
+		return fds[0];
+	sys_call(SYS_close, fds[0]);
+	sys_call(SYS_close, fds[1]);
+	free(attendant);
+	return -(int)error;
+}
+
+static long descriptor_of(pid_t pid)
+{
+	long fd = green__fault_injected() ? -EMFILE : sys_call(SYS_pidfd_open, pid, 0);
+
+	return fd == -ENOSYS || fd == -EPERM || fd == -EACCES ? attend(pid) : fd;
+}
 
 int green__child_open(pid_t pid)
 {
@@ -22,7 +79,7 @@ int green__child_open(pid_t pid)
 	/* A descriptor can be had for any process, but only of a child the status is told. */
 	if (pid <= 0 || sys_failed(sys_call(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT, NULL)))
 		return -ECHILD;
-	fd = green__fault_injected() ? -EMFILE : sys_call(SYS_pidfd_open, pid, 0);
+	fd = descriptor_of(pid);
 	if (sys_failed(fd))
 		return (int)fd;
 	fd = green__loop_high((int)fd);

@@ -274,13 +274,30 @@ int green_process_wait(struct green_process *process, int *status, int timeout_m
 	return (int)sys_result(error);
 }
 
+/* Its number is no other's as long as nobody has reaped it. */
+static long kill_unreaped(struct green_process *process, int signal)
+{
+	long result;
+
+	spinlock_lock(&lock);
+	result = reap_locked(process) ? -ESRCH : sys_call(SYS_kill, process->pid, signal);
+	spinlock_unlock(&lock);
+	return result;
+}
+
 int green_process_kill(struct green_process *process, int signal)
 {
+	long result;
+
 	if (green__io_ready(process->pidfd, POLLIN) || green__process_reaped(process)) {
 		errno = ESRCH;
 		return -1;
 	}
-	return (int)sys_result(sys_call(SYS_pidfd_send_signal, process->pidfd, signal, NULL, 0));
+	result = sys_call(SYS_pidfd_send_signal, process->pidfd, signal, NULL, 0);
+	/* It may be a pipe; see hub/child.c. */
+	if (result == -ENOSYS || result == -EPERM || result == -EBADF)
+		result = kill_unreaped(process, signal);
+	return (int)sys_result(result);
 }
 
 /* A child that nobody has any more. */
