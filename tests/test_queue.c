@@ -629,13 +629,19 @@ static void *gets_at_random(void *arg)
 	return NULL;
 }
 
+/* One more number than there are would be taken for the next putter's first; how many fit between two events is the scheduler's. */
 static void *puts_at_random(void *arg)
 {
 	struct party *self = arg;
 
 	while (!self->stop && green_error(NULL) == 0) {
-		intptr_t what = ++next_of[self->number];
+		intptr_t what;
 
+		if (next_of[self->number] == NUMBERS - 1) {
+			green_yield();
+			continue;
+		}
+		what = ++next_of[self->number];
 		if (green_queue_put(queue, item((intptr_t)self->number << 16 | what), rand_r(&self->seed) % 4 - 1) == 0)
 			state[self->number][what] |= 1;
 		if (rand_r(&self->seed) % 3 == 0)
@@ -679,7 +685,7 @@ static void at_random(enum green_queue_kind kind, size_t limit)
 		start(&putters[i], puts_at_random, i, (unsigned)rand_r(&seed));
 	for (int i = 0; i < GETTERS; i++)
 		start(&getters[i], gets_at_random, i, (unsigned)rand_r(&seed));
-	for (int i = 0; i < EVENTS && next_of[0] < NUMBERS - 1000; i++) {
+	for (int i = 0; i < EVENTS && next_of[0] < NUMBERS - 1; i++) {
 		int which = rand_r(&seed) % (PUTTERS + GETTERS);
 
 		if (which < PUTTERS)
