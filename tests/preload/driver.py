@@ -47,6 +47,7 @@ PROGRAMS = (
     "foreign",
     "hog",
     "libraries",
+    "linked",
     "spins",
     "ticks",
     "c11",
@@ -66,6 +67,8 @@ PUBLISHED = {
     "descriptors.replaced_while_waiting": (
         "replaced_while_waiting:\nrecv: EBADF\npoll: POLLNVAL\nread: EBADF\naccept: EBADF\n"
     ),
+    # Natively each kernel thread that asks has a hub of its own.
+    "linked.one_hub": "one_hub:\nhub of a thread: main's\nhub of who waits: main's\n",
 }
 # What the shim does not carry yet: natively it is checked, under the shim it is left out, by name and reason.
 NOT_YET = {}
