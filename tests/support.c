@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/fault.h"
 #include "green.h"
 #include "hub/hub.h"
 #include "support.h"
@@ -169,6 +170,85 @@ void *in_thread(void *(*function)(void *), void *arg)
 	ck_assert_int_eq(pthread_join(thread, &value), 0);
 	return value;
 }
+
+#ifdef GREEN_DEBUG
+enum { REQUESTS_MAX = 300, NOT_REACHED = 42 };
+
+/* In builds with AddressSanitizer. */
+extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+
+static struct {
+	const char *name;
+	int (*function)(void);
+	unsigned request; /* which fails; none if it is 0 */
+	bool reached;
+} trial;
+
+static void *with_fault(void *unused)
+{
+	int result, error;
+
+	(void)unused;
+	green__fault_at(trial.request);
+	result = trial.function();
+	error = errno;
+	trial.reached = !green__fault_pending();
+	green__fault_at(0);
+	if (result)
+		ck_assert_msg(error == ENOMEM || error == EAGAIN || error == EMFILE, "%s: %s", trial.name, strerror(error));
+	ck_assert_msg(trial.function() == 0, "%s fails again: %s", trial.name, strerror(errno));
+	return NULL;
+}
+
+/* Threads that the library made end on their own, and their descriptors go with them. */
+static void descriptors_gone(int before)
+{
+	for (int i = 0; i < 5000 && descriptors_open() > before; i++)
+		usleep(1000);
+	ck_assert_msg(descriptors_open() <= before, "%s leaves %d descriptors", trial.name, descriptors_open() - before);
+}
+
+/* What is made once for the process stays, so another thread must not add to it. */
+static void with_fault_in_child(void)
+{
+	bool reached;
+	int before;
+
+	in_thread(with_fault, NULL);
+	reached = trial.reached;
+	before = descriptors_open();
+	trial.request = 0;
+	in_thread(with_fault, NULL);
+	descriptors_gone(before);
+	if (__lsan_do_recoverable_leak_check && __lsan_do_recoverable_leak_check())
+		_exit(EXIT_FAILURE);
+	_exit(reached ? EXIT_SUCCESS : NOT_REACHED);
+}
+
+void requests_fail(const char *name, int (*function)(void))
+{
+	char said[4096];
+	int status;
+
+	trial.name = name;
+	trial.function = function;
+	for (trial.request = 1; trial.request < REQUESTS_MAX; trial.request++) {
+		status = in_child(with_fault_in_child, said, sizeof(said));
+		if (status == NOT_REACHED << 8)
+			break;
+		ck_assert_msg(status == 0, "%s, request %u refused: status %#x %s", name, trial.request, status, said);
+	}
+	ck_assert_uint_gt(trial.request, 1);
+	ck_assert_uint_lt(trial.request, REQUESTS_MAX);
+}
+#else
+void requests_fail(const char *name, int (*function)(void))
+{
+	(void)name;
+	(void)function;
+	skipped("faults are injected in builds with --enable-debug only");
+}
+#endif
 
 static void read_all(int fd, char *output, size_t size)
 {

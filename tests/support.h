@@ -84,6 +84,15 @@ void in_hub(void (*function)(void));
 void *in_thread(void *(*function)(void *), void *arg);
 
 /*
+ * requests_fail - FUNCTION, which is called NAME, bears that each of its requests for memory and descriptors is refused
+ *
+ * For each request that it makes there is a process, with a kernel thread whose hub is new; there this one is refused.
+ * FUNCTION returns 0, or -1 with ENOMEM, EAGAIN or EMFILE; then it works at the next try, and leaves no descriptor and, where
+ * that can be told, no memory.  In builds without faults the test says that it is skipped.
+ */
+void requests_fail(const char *name, int (*function)(void));
+
+/*
  * in_child - run FUNCTION in a forked child, which ends with 0 if it returns
  *
  * What it writes to stderr is put into OUTPUT of SIZE bytes, unless OUTPUT is

@@ -4,13 +4,11 @@
 #include <stdint.h>
 #include <unistd.h>
 
-#include "base/fault.h"
 #include "green.h"
 #include "support.h"
 
-enum { REQUESTS_MAX = 200, MANY = 100 };
+enum { MANY = 100 };
 
-#ifdef GREEN_DEBUG
 static void *identity(void *arg)
 {
 	return arg;
@@ -264,62 +262,17 @@ static const struct {
 	{ "green_connect", use_descriptors },
 };
 
-struct trial {
-	int row;
-	unsigned request; /* which fails; 0 afterwards if it has not come */
-};
-
-static void *with_fault(void *arg)
-{
-	struct trial *trial = arg;
-	int result, error;
-
-	green__fault_at(trial->request);
-	result = rows[trial->row].go();
-	error = errno;
-	if (green__fault_pending())
-		trial->request = 0;
-	green__fault_at(0);
-	if (result)
-		ck_assert_msg(error == ENOMEM || error == EAGAIN || error == EMFILE, "%s: %s", rows[trial->row].name, strerror(error));
-	/* What failed once works at the next try. */
-	ck_assert_msg(rows[trial->row].go() == 0, "%s fails again: %s", rows[trial->row].name, strerror(errno));
-	return NULL;
-}
-
 /* E11, R4: every request of every call that asks for memory */
 START_TEST(each_request_of_a_call_may_fail)
 {
-	struct trial trial = { .row = _i };
-	unsigned tried = 0;
-
-	do {
-		int before = descriptors_open();
-
-		trial.request = ++tried;
-		in_thread(with_fault, &trial);
-		ck_assert_int_eq(descriptors_open(), before);
-	} while (trial.request && tried < REQUESTS_MAX);
-	ck_assert_uint_gt(tried, 1);
-	ck_assert_uint_lt(tried, REQUESTS_MAX);
+	requests_fail(rows[_i].name, rows[_i].go);
 }
 END_TEST
-
-enum { ROWS = ARRAY_LENGTH(rows) };
-#else
-START_TEST(each_request_of_a_call_may_fail)
-{
-	skipped("faults are injected in builds with --enable-debug only");
-}
-END_TEST
-
-enum { ROWS = 1 };
-#endif
 
 int main(void)
 {
 	TCase *tests = suite_begin("fault_calls", WITHOUT_HUB);
 
-	tcase_add_loop_test(tests, each_request_of_a_call_may_fail, 0, ROWS);
+	tcase_add_loop_test(tests, each_request_of_a_call_may_fail, 0, ARRAY_LENGTH(rows));
 	return suite_end();
 }
