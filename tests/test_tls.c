@@ -160,6 +160,69 @@ START_TEST(k12_a_cut_is_no_clean_end)
 }
 END_TEST
 
+static void *accepts_one(void *fd)
+{
+	struct green_stream *stream = green_tls_accept((int)(intptr_t)fd, server_context);
+	char line[32];
+
+	if (!stream) {
+		close((int)(intptr_t)fd);
+		return NULL;
+	}
+	if (green_stream_read_line(stream, line, sizeof(line)) == 6)
+		green_stream_print(stream, "%s again\n", line);
+	green_stream_close(stream);
+	green_stream_destroy(stream);
+	return fd;
+}
+
+static int talk(int fd)
+{
+	struct green_stream *stream = green_tls_connect(fd, client_context, "green.test");
+	char line[32];
+	int result, error;
+
+	if (!stream)
+		close(fd);
+	result = stream && !green_stream_print(stream, "hello\n") && green_stream_read_line(stream, line, sizeof(line)) == 12 ? 0 : -1;
+	error = errno;
+	green_stream_destroy(stream);
+	errno = error;
+	return result;
+}
+
+/* If it is the other end that has no memory, this one finds itself alone. */
+static int talk_to_task(void)
+{
+	struct greenlet *task;
+	int fds[2], result, error;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	task = green_spawn(accepts_one, (void *)(intptr_t)fds[1]);
+	if (!task) {
+		close_pair(fds);
+		errno = ENOMEM;
+		return -1;
+	}
+	errno = 0;
+	result = talk(fds[0]);
+	error = errno == 0 || errno == ECONNRESET || errno == EPIPE || errno == EPROTO ? ENOMEM : errno;
+	if (!join(task) && !result)
+		result = -1;
+	errno = error;
+	return result;
+}
+
+/* E11: each request for memory of both ends */
+START_TEST(k12_streams_without_memory)
+{
+	contexts();
+	close_pair(ends);
+	requests_fail("green_tls_accept", talk_to_task);
+	finished();
+}
+END_TEST
+
 static void *fills(void *stream)
 {
 	static char bytes[2000000];
@@ -416,6 +479,7 @@ int main(void)
 
 	tcase_add_test(tcase, k12_lines_both_ways_and_a_clean_end);
 	tcase_add_test(tcase, k12_a_cut_is_no_clean_end);
+	tcase_add_test(tcase, k12_streams_without_memory);
 	tcase_add_test(tcase, k12_c10_much_in_both_directions_at_once);
 	tcase_add_test(tcase, k12_alpn);
 	tcase_add_test(tcase, k12_a_certificate_for_another_name_is_refused);

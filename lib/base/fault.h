@@ -10,9 +10,11 @@
 
 #include <stdbool.h>
 
+#include "base/compiler.h"
+
 #ifdef GREEN_DEBUG
-/* fault_injected - true if this request is the one that is to fail */
-bool green__fault_injected(void);
+/* fault_injected - true if this request is the one that is to fail; the library of TLS asks as well */
+GREEN_EXPORT bool green__fault_injected(void);
 
 /* fault_at - let the COUNTth request from now fail, once; 0 lets none */
 void green__fault_at(unsigned count);

@@ -33,7 +33,7 @@ static struct resolver *resolver_create(const struct green_resolver_options *opt
 	if (!resolver)
 		return NULL;
 	resolver->options = *options;
-	resolver->options.servers = options->servers ? strdup(options->servers) : NULL;
+	resolver->options.servers = options->servers && !green__fault_injected() ? strdup(options->servers) : NULL;
 	if (options->servers && !resolver->options.servers) {
 		free(resolver);
 		return NULL;

@@ -15,6 +15,8 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "base/fault.h"
+
 #include <green/io.h>
 #include <green/socket.h>
 #include <green/time.h>
@@ -142,7 +144,7 @@ static void make_methods(void)
 static BIO *bio_on(int fd, BIO_METHOD **kind)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct end *end = calloc(1, sizeof(*end));
+	struct end *end = green__fault_injected() ? NULL : calloc(1, sizeof(*end));
 	BIO *bio;
 
 	pthread_once(&once, make_methods);
@@ -307,7 +309,7 @@ static int handshake(struct tls *tls)
 
 struct green_stream *green_tls_stream(int fd, SSL *ssl)
 {
-	struct tls *tls = calloc(1, sizeof(*tls));
+	struct tls *tls = green__fault_injected() ? NULL : calloc(1, sizeof(*tls));
 	BIO *bio = tls ? bio_on(fd, &asking) : NULL;
 	struct green_stream *stream = NULL;
 	int error;
