@@ -60,7 +60,7 @@ static inline long sys_call6(long number, long a, long b, long c, long d, long e
 #define sys_call(...) sys_pick7(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
 
 /*
- * sys_look - as sys_call, for a poll or select that only looks
+ * sys_look - as sys_call, for a poll, select or wait that only looks
  *
  * A signal that is pending ends even those with EINTR; having looked is all that
  * was wanted, so they look again.

@@ -77,7 +77,7 @@ int green__child_open(pid_t pid)
 	long fd;
 
 	/* A descriptor can be had for any process, but only of a child the status is told. */
-	if (pid <= 0 || sys_failed(sys_call(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT, NULL)))
+	if (pid <= 0 || sys_failed(sys_look(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT, NULL)))
 		return -ECHILD;
 	fd = descriptor_of(pid);
 	if (sys_failed(fd))

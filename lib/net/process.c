@@ -209,7 +209,7 @@ static bool reap_locked(struct green_process *process)
 
 	if (process->ended)
 		return true;
-	result = sys_call(SYS_wait4, process->pid, &status, WNOHANG, NULL);
+	result = sys_look(SYS_wait4, process->pid, &status, WNOHANG, NULL);
 	if (result == 0)
 		return false;
 	process->status = result == process->pid ? status : CHILD_UNKNOWN_STATUS;

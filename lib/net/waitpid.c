@@ -32,7 +32,7 @@ static long look(const struct childwait *want)
 	siginfo_t info = { .si_pid = 0 };
 	long result;
 
-	result = sys_call(SYS_waitid, type, want->pid > 0 ? want->pid : want->pid == -1 ? 0 : -want->pid, &info,
+	result = sys_look(SYS_waitid, type, want->pid > 0 ? want->pid : want->pid == -1 ? 0 : -want->pid, &info,
 			  WEXITED | WNOHANG | WNOWAIT | (want->options & ~WNOHANG), NULL);
 	return result < 0 ? result : info.si_pid;
 }
@@ -43,7 +43,7 @@ static void take_from_view(pid_t pid)
 	siginfo_t info;
 
 	green__process_known(pid, true);
-	sys_call(SYS_waitid, P_PID, pid, &info, WSTOPPED | WCONTINUED | WNOHANG, NULL);
+	sys_look(SYS_waitid, P_PID, pid, &info, WSTOPPED | WCONTINUED | WNOHANG, NULL);
 }
 
 static long try(const struct childwait *want)
@@ -60,7 +60,7 @@ static long try(const struct childwait *want)
 		}
 		if (pid <= 0)
 			return pid;
-		result = sys_call(SYS_wait4, pid, want->status, want->options | WNOHANG, NULL);
+		result = sys_look(SYS_wait4, pid, want->status, want->options | WNOHANG, NULL);
 		/* Another thread was faster. */
 	} while (result == 0 || (result == -ECHILD && want->pid <= 0));
 	return result;
