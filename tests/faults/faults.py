@@ -334,9 +334,9 @@ OF_THE_HUB = MEMORY + MAKING + ["epoll_create1", "eventfd2", "epoll_ctl"]
 class Library(Sweep):
     """Flows of libgreen's calls, without the shim: the call that was hit says so, or nobody does."""
 
-    def __init__(self, case, path):
-        super().__init__("library", case, 0, path)
-        self.looks_up = case == "names"
+    def __init__(self, program, case, path):
+        super().__init__(program, case, 0, path)
+        self.looks_up = case in ("names", "cares")
 
     def count(self, options):
         self.missed = self.stood_down = 0
@@ -345,6 +345,11 @@ class Library(Sweep):
         # What libc does to look up a name it answers for itself, now and then by an abort or a crash.
         return [(call, kind, int(count)) for call, kind, count in map(str.split, outcome.report)
                 if not self.looks_up or call in MAKING + EPOLL + ["epoll_create1", "eventfd2", "epoll_ctl"]]
+
+    def faults_of(self, call, kind, count, options):
+        """A child that reads no more is none that fails: what it says is shorter then."""
+        found = super().faults_of(call, kind, count, options)
+        return [one for one in found if (one.kind, one.error) != ("pipe", "EPIPE") or not self.name.endswith("processes")]
 
     def storms(self, options):
         return [] if self.looks_up else super().storms(options)
@@ -364,6 +369,9 @@ class Library(Sweep):
         if outcome.result.stderr:
             raise Failure("complains", outcome.result)
         lines = outcome.lines()
+        lasting = "--every=1" in fault.options
+        if UNUSABLE in lines and not lasting:
+            raise Failure(f"says `{UNUSABLE}'", outcome.result)
         told = [TOLD.match(line).groups() for line in lines if TOLD.match(line)]
         primary = [error for call, error in told if self.is_primary(call.removeprefix("green_"), error, fault)]
         for line in lines:
@@ -382,11 +390,26 @@ class Library(Sweep):
             return True
         if fault.call in OF_THE_HUB:
             return error in (fault.error, "ENOMEM", "EAGAIN")
+        if call in MADE_OF:
+            return error == fault.error and any(one in MADE_OF[call] for one in fault.call.split(",")) or \
+                "--signal" in fault.options and error == "EINTR"
         return is_primary(STREAMS.get(call, call), error, fault)
 
 
+UNUSABLE = "hub: of no use any more"
 # The call by which each of a stream's works.
 STREAMS = {"stream_read_line": "recv", "stream_print": "send", "stream_close": "send", "wait_fd": "poll"}
+SOCKETS = ["socket", "connect", "getsockopt", "setsockopt", "bind", "listen", "fcntl_flags"]
+# What the library's larger calls do inside.
+MADE_OF = {
+    "dial": SOCKETS, "stream_dial": SOCKETS, "server_create": SOCKETS, "datagram_server_create": SOCKETS,
+    "console_start": SOCKETS, "socket": SOCKETS,
+    "process_start": ["pipe2", "pidfd_open", "fcntl_dup", "openat", "close"], "system": ["pidfd_open", "wait4", "waitid"],
+    "process_communicate": IN + OUT + ["fcntl_flags", "wait4", "poll", "ppoll"], "process_wait": ["wait4", "waitid"],
+    "waitpid": ["wait4", "waitid", "pidfd_open"], "watch_child": ["pidfd_open", "wait4"], "watch_path": ["openat", "fstat"],
+    "hub_fd": ["epoll_create1", "timerfd_create"], "dump": ["openat"] + OUT, "dump_all": ["openat"] + OUT,
+    "choose": ["poll", "ppoll"],
+}
 
 # case of errors.c: (calls, kind of descriptor, errors); the first of these calls fails, natively and green.
 NEW = "EMFILE ENFILE ENOMEM"
@@ -543,9 +566,11 @@ def cases(options):
     for program, path in programs:
         for name, threads in listed_cases(path):
             yield Sweep(program, name, threads, path)
-    library = os.path.join(options.build, "tests", "faults", "library")
-    for name, _ in listed_cases(library):
-        yield Library(name, library)
+    # On either context; where everything is quick, on the usual one.
+    for program in ("library", "services") if options.fast else ("library", "library_ucontext", "services", "services_ucontext"):
+        path = os.path.join(options.build, "tests", "faults", program)
+        for name, _ in listed_cases(path):
+            yield Library(program, name, path)
     for program, path in programs:
         for name, threads in listed_cases(path):
             # Where no thread can be made a timer that calls a function drops the call, natively too.

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* library.c - small flows of libgreen's own calls: each that fails says so once, the others go on, and nothing is left behind */
 #include "plain.h"
+#include "told.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <netdb.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,59 +13,12 @@
 
 #include "green.h"
 
-enum { TOTAL = 12000, PIECE = 700, FLOWS = 3, TASKS = 12, ROUNDS = 4, PATIENCE_MS = 30000 };
+enum { TOTAL = 12000, PIECE = 700, FLOWS = 3, TASKS = 12, ROUNDS = 4 };
 
 /* Which byte stands at OFFSET: one that is lost or doubled shows. */
 static char byte_at(size_t offset)
 {
 	return (char)(((offset + 1) * 2654435761u) >> 11);
-}
-
-/* Each failure of a call is said once, by its name; what follows from it is the caller's. */
-static long tell_call(const char *call, long result)
-{
-	int error = errno;
-
-	if (result == -1)
-		say("%s: %s", call, error_name(error));
-	errno = error;
-	return result;
-}
-
-static bool again(long result)
-{
-	return result == -1 && (errno == EINTR || errno == ENOBUFS);
-}
-
-/* A task, or the same call here and now if none can be made. */
-static struct greenlet *task_of(void *(*function)(void *), void *arg)
-{
-	struct greenlet *task = green_spawn(function, arg);
-
-	tell_call("green_spawn", task ? 0 : -1);
-	return task;
-}
-
-static void joined(struct greenlet *task)
-{
-	if (!task)
-		return;
-	if (tell_call("green_join", green_join(task, NULL, PATIENCE_MS)))
-		say("wrong: a task waits for ever");
-	green_destroy(task);
-}
-
-static int descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	int count = 0;
-
-	if (!directory)
-		return -1;
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
 }
 
 /* --- bytes --- */
@@ -425,28 +377,7 @@ static void streams(void)
 	green_stream_destroy(ends[1]);
 }
 
-/* --- what is left --- */
-
-/* The hub, its workers' and its descriptors stay until the thread ends. */
-static void *in_thread(void *run)
-{
-	((void (*)(void))run)();
-	return NULL;
-}
-
-/* On a kernel thread of its own, whose hub is made and given back within the case. */
-static void checked(void (*run)(void))
-{
-	int before = descriptors(), after;
-	pthread_t thread;
-
-	must(pthread_create(&thread, NULL, in_thread, (void *)run) == 0, "pthread_create");
-	pthread_join(thread, NULL);
-	after = descriptors();
-	if (before >= 0 && after >= 0 && before != after)
-		say("wrong: %d descriptors are left", after - before);
-	say("over");
-}
+/* --- the table --- */
 
 static void check_locals(void) { checked(locals); }
 static void check_pipes(void) { checked(pipes); }
@@ -467,17 +398,8 @@ static const struct plain_case cases[] = {
 	{ NULL, NULL, 0 },
 };
 
-static void on_signal(int number)
-{
-	(void)number;
-}
-
-/* A signal that comes ends what waits, as it is not restarted. */
 int main(int argc, char **argv)
 {
-	struct sigaction action = { .sa_handler = on_signal };
-
-	sigaction(SIGUSR1, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	catch_signals();
 	return plain_main(argc, argv, cases);
 }
