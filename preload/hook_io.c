@@ -65,52 +65,20 @@ WRAPPER int eventfd_write(int fd, eventfd_t value)
 
 /* --- sendfile --- */
 
-enum { PIECE = 8192 };
-
-/* One piece of the file through the socket; how much of it went. */
-static long send_piece(int out, int in, off64_t offset, size_t count)
-{
-	char piece[PIECE];
-	struct iovec part = { piece, count < PIECE ? count : PIECE };
-	long got = green__file_readv(in, &part, 1, offset, 0);
-
-	return got > 0 ? green__write(out, piece, (size_t)got) : got;
-}
-
-/*
- * From a file to something that may block: read at an offset, so that nothing is
- * lost if the other side takes only a part, and write as write does.
- */
-static long send_file(int out, int in, off64_t *offset, size_t count)
-{
-	off64_t from = offset ? *offset : (off64_t)sys_call(SYS_lseek, in, 0, SEEK_CUR);
-	size_t done = 0;
-	long result = 0;
-
-	while (done < count) {
-		result = send_piece(out, in, from + (off64_t)done, count - done);
-		if (result <= 0)
-			break;
-		done += (size_t)result;
-	}
-	if (offset)
-		*offset = from + (off64_t)done;
-	else
-		sys_call(SYS_lseek, in, from + (off64_t)done, SEEK_SET);
-	return done ? (long)done : result;
-}
+/* Not worth a way to a helper thread and back. */
+enum { LITTLE = 8192 };
 
 WRAPPER ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 {
 	bool cooperative = shim_hub() && green__descriptor_kind(in) == DESCRIPTOR_FILE &&
 			   green__descriptor_kind(out) != DESCRIPTOR_FILE && !green__descriptor_nonblocking(out);
 
-	if (!cooperative && shim_hub() && count > PIECE && !green__descriptor_nonblocking(out))
+	if (!cooperative && shim_hub() && count > LITTLE && !green__descriptor_nonblocking(out))
 		return sys_result(MIGRATED(sys_call(SYS_sendfile, out, in, offset, count)));
 	if (!cooperative)
 		return sys_result(sys_call(SYS_sendfile, out, in, offset, count));
 	shim_cancellation_point();
-	return sys_result(send_file(out, in, offset, count));
+	return sys_result(green__sendfile(out, in, offset, count));
 }
 
 ALIAS(sendfile, sendfile64);

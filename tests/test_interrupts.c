@@ -224,6 +224,33 @@ static int call_send_away(struct scene *scene, int unused)
 	return result_of(green_sendto(scene->fds[1], "x", 1, 0, (struct sockaddr *)&here, sizeof(here)), 1);
 }
 
+/* From a file whose place stays what it is. */
+static void begin_file(struct scene *scene)
+{
+	FILE *file = tmpfile();
+
+	begin_full_pair(scene);
+	scene->number = dup(fileno(file));
+	fclose(file);
+	ck_assert_int_eq(write(scene->number, "x", 1), 1);
+}
+
+static void end_file(struct scene *scene)
+{
+	close(scene->number);
+	end_write(scene);
+}
+
+static int call_sendfile(struct scene *scene, int unused)
+{
+	off_t offset = 0;
+	int result = result_of(green_sendfile(scene->fds[1], scene->number, &offset, 1), 1);
+
+	(void)unused;
+	ck_assert_int_eq(offset, result == 0);
+	return result;
+}
+
 static int call_sendmsg(struct scene *scene, int unused)
 {
 	struct iovec piece = { "x", 1 };
@@ -603,6 +630,7 @@ static const struct interrupted_call rows[] = {
 	{ "green_sendto", ALL_AT_ONCE, false, false, false, begin_full_pair, call_sendto, drain, end_write },
 	{ "green_sendto to a full receiver", ALL_AT_ONCE, false, false, false, begin_full_receiver, call_send_away, drain, end_write },
 	{ "green_sendmsg", ALL_AT_ONCE, false, false, false, begin_full_pair, call_sendmsg, drain, end_write },
+	{ "green_sendfile", ALL_AT_ONCE, false, false, false, begin_file, call_sendfile, drain, end_file },
 	{ "green_accept", ONE_EACH, false, false, false, begin_listener, call_accept, come, end_accept },
 	{ "green_accept4", ONE_EACH, false, false, false, begin_listener, call_accept4, come, end_accept },
 	{ "green_connect", ONE_OF_ALL, false, false, false, begin_full_backlog, call_connect, accept_one, end_connect },

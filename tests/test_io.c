@@ -279,6 +279,109 @@ START_TEST(a_regular_file_is_read_and_written_directly)
 }
 END_TEST
 
+/* --- sendfile --- */
+
+/* The bytes of BIG in a file that stands at its beginning. */
+static int big_file(void)
+{
+	FILE *file = tmpfile();
+	int fd = dup(fileno(file));
+
+	fclose(file);
+	ck_assert_int_eq(write(fd, big, BIG), BIG);
+	ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+	return fd;
+}
+
+START_TEST(k9_sendfile_lets_others_run_and_sends_all)
+{
+	struct greenlet *reader;
+	int file;
+
+	big_filled();
+	file = big_file();
+	ck_assert_int_eq(green_socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	reader = green_spawn(read_slowly, NULL);
+	ck_assert_int_eq(green_sendfile(ends[1], file, NULL, BIG), BIG);
+	ck_assert_int_eq(lseek(file, 0, SEEK_CUR), BIG);
+	ck_assert_int_eq((intptr_t)join(reader), BIG);
+	close(file);
+	close_pair(ends);
+	free(big);
+}
+END_TEST
+
+/* K9: with an offset the file stays where it stands, and at its end there is nothing */
+START_TEST(k9_offset_and_count_are_those_of_the_kernel)
+{
+	off_t offset = BIG - 3, beyond = BIG, senseless = -1;
+	char bytes[8] = "";
+	int file;
+
+	big_filled();
+	file = big_file();
+	known_pipe();
+	ck_assert_int_eq(green_sendfile(ends[1], file, &offset, 1000), 3);
+	ck_assert_int_eq(offset, BIG);
+	ck_assert_int_eq(green_read(ends[0], bytes, sizeof(bytes)), 3);
+	ck_assert_mem_eq(bytes, big + BIG - 3, 3);
+	ck_assert_int_eq(lseek(file, 0, SEEK_CUR), 0);
+	ck_assert_int_eq(green_sendfile(ends[1], file, &beyond, 1), 0);
+	ck_assert_int_eq(green_sendfile(ends[1], file, NULL, 0), 0);
+	assert_fails(green_sendfile(ends[1], file, &senseless, 1) == -1, EINVAL);
+	assert_fails(green_sendfile(ends[1], -1, NULL, 1) == -1, EBADF);
+	assert_fails(green_sendfile(-1, file, NULL, 1) == -1, EBADF);
+	close(file);
+	close_pair(ends);
+	free(big);
+}
+END_TEST
+
+/* K9, D7: out of time with half of it sent */
+START_TEST(k9_d7_what_was_sent_is_told_before_the_error)
+{
+	struct green_timeout limit;
+	off_t offset = 0;
+	ssize_t sent;
+	int file;
+
+	big_filled();
+	file = big_file();
+	known_pipe();
+	/* The pipe takes a whole number of pieces, so that the error comes between two. */
+	ck_assert_int_eq(green_timeout_start(&limit, 20), 0);
+	sent = green_sendfile(ends[1], file, &offset, BIG);
+	ck_assert_int_ge(sent, 4096);
+	ck_assert_int_lt(sent, BIG);
+	ck_assert_int_eq(offset, sent);
+	assert_fails(green_sendfile(ends[1], file, &offset, 1) == -1, ETIMEDOUT);
+	ck_assert_int_eq(offset, sent);
+	ck_assert(green_timeout_end(&limit));
+	close(file);
+	close_pair(ends);
+	free(big);
+}
+END_TEST
+
+START_TEST(k9_with_o_nonblock_it_sends_what_there_is_room_for)
+{
+	off_t offset = 0;
+	ssize_t sent;
+	int file;
+
+	big_filled();
+	file = big_file();
+	ck_assert_int_eq(green_pipe2(ends, O_NONBLOCK), 0);
+	sent = green_sendfile(ends[1], file, &offset, BIG);
+	ck_assert_int_ge(sent, 4096);
+	ck_assert_int_lt(sent, BIG);
+	assert_fails(green_sendfile(ends[1], file, &offset, BIG) == -1, EAGAIN);
+	close(file);
+	close_pair(ends);
+	free(big);
+}
+END_TEST
+
 static void *read_counter(void *fd)
 {
 	uint64_t value = 0;
@@ -568,6 +671,10 @@ static void add_others(TCase *tcase)
 {
 	tcase_add_test(tcase, k2_read_tries_first_and_does_not_switch_when_there_is_something);
 	tcase_add_test(tcase, a_regular_file_is_read_and_written_directly);
+	tcase_add_test(tcase, k9_sendfile_lets_others_run_and_sends_all);
+	tcase_add_test(tcase, k9_offset_and_count_are_those_of_the_kernel);
+	tcase_add_test(tcase, k9_d7_what_was_sent_is_told_before_the_error);
+	tcase_add_test(tcase, k9_with_o_nonblock_it_sends_what_there_is_room_for);
 	tcase_add_test(tcase, eventfd_and_timerfd_are_waited_for);
 	tcase_add_test(tcase, a_terminal_is_waited_for_and_written);
 	tcase_add_test(tcase, the_null_device_is_always_ready);

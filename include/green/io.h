@@ -52,6 +52,13 @@ ssize_t green_readv(int fd, const struct iovec *vector, int count);
 ssize_t green_write(int fd, const void *buffer, size_t size);
 ssize_t green_writev(int fd, const struct iovec *vector, int count);
 
+/*
+ * green_sendfile - sendfile(2): COUNT bytes of the file IN to OUT, from where IN stands or, if OFFSET is not NULL, from *OFFSET
+ *
+ * Returns: how many, fewer only at the file's end or after an error, which the next call then tells
+ */
+ssize_t green_sendfile(int out, int in, off_t *offset, size_t count);
+
 /* green_poll - poll(2); descriptors are polled by the kernel, the wait is the greenlet's alone */
 int green_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 

@@ -62,6 +62,9 @@ long green__writev(int fd, const struct iovec *vector, int count);
 long green__file_readv(int fd, const struct iovec *vector, int count, int64_t offset, int flags);
 long green__file_writev(int fd, const struct iovec *vector, int count, int64_t offset, int flags);
 
+/* green__sendfile - *OFFSET, or where IN stands if OFFSET is NULL, goes on by what was sent */
+long green__sendfile(int out, int in, int64_t *offset, size_t count);
+
 long green__recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length);
 long green__recvmsg(int fd, struct msghdr *message, int flags);
 long green__sendto(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address, socklen_t length);
