@@ -303,7 +303,7 @@ static void try_to_wait(void *arg)
 	note("A");
 }
 
-/* H3, CK6: a call that would wait fails at once, and what can be done without waiting is done. */
+/* CK6: a call that would wait fails at once, and what can be done without waiting is done. */
 START_TEST(h3_nothing_waits_in_a_call)
 {
 	struct green_call call;

@@ -47,6 +47,7 @@ static void hook(void)
 
 /* --- plain ones --- */
 
+/* Y3: its value any number of times */
 START_TEST(a1_a_future_is_decided_once)
 {
 	struct green_future *future = green_future_create();
@@ -70,6 +71,7 @@ START_TEST(a1_a_future_is_decided_once)
 }
 END_TEST
 
+/* Y3: who only waits gets no error */
 START_TEST(a1_its_error_becomes_the_callers)
 {
 	struct green_future *future = green_future_create();

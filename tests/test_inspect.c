@@ -445,6 +445,52 @@ START_TEST(m5_s15_a_dump_is_a_tree_of_who_made_whom)
 }
 END_TEST
 
+static struct greenlet *named[3];
+static int found;
+
+static int looks_for_named(const struct green_info *info, void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < 3; i++)
+		found += info->greenlet == named[i];
+	return 0;
+}
+
+static void *tells_of_itself(void *place)
+{
+	struct greenlet *self = green_current();
+
+	ck_assert_ptr_eq(self, *(struct greenlet **)place);
+	ck_assert_int_eq(green_set_name(self, "a11"), 0);
+	ck_assert_int_eq(green_set_context(self, place), 0);
+	green_sleep(10000);
+	return NULL;
+}
+
+/* A11: the current one, all of them, name, context and stack */
+START_TEST(a11_what_a_task_can_be_asked_for)
+{
+	void *frames[16];
+
+	for (int i = 0; i < 3; i++)
+		named[i] = green_spawn(tells_of_itself, &named[i]);
+	green_yield();
+	ck_assert_int_eq(green_for_each(looks_for_named, NULL), 0);
+	ck_assert_int_eq(found, 3);
+	ck_assert_str_eq(green_name(named[1]), "a11");
+	ck_assert_ptr_eq(green_context(named[1]), &named[1]);
+	if (green__walk_possible()) {
+		ssize_t count = green_backtrace(named[1], frames, ARRAY_LENGTH(frames));
+
+		ck_assert_int_ge(place_of(frames, count, "tells_of_itself"), 0);
+	}
+	for (int i = 0; i < 3; i++)
+		end(named[i]);
+	ck_assert_int_eq(green_for_each(looks_for_named, NULL), 0);
+	ck_assert_int_eq(found, 3);
+}
+END_TEST
+
 START_TEST(m5_a_dump_with_stacks)
 {
 	struct greenlet *task = green_spawn(outermost_of_test, NULL);
@@ -1236,6 +1282,7 @@ int main(void)
 	tcase_add_test(tcase, m5_all_of_them_and_the_hub);
 	tcase_add_test(tcase, m5_s15_a_dump_is_a_tree_of_who_made_whom);
 	tcase_add_test(tcase, m5_a_dump_with_stacks);
+	tcase_add_test(tcase, a11_what_a_task_can_be_asked_for);
 	tcase_add_test(tcase, m5_all_hubs_write_their_part);
 	tcase_add_test(tcase, m5_a_hub_that_is_kept_is_told_with_what_keeps_it);
 	tcase_add_test(tcase, m5_an_answer_that_nobody_waits_for);

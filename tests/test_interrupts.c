@@ -652,7 +652,7 @@ static const struct interrupted_call rows[] = {
 	{ "green_offload", COMES_ITSELF, false, true, false, NULL, call_offload, NULL, NULL },
 };
 
-/* CK13, U19: whatever cuts the wait short takes nothing with it */
+/* C5, CK13, U19: whatever cuts the wait short takes nothing with it */
 START_TEST(a_call_that_is_cut_short_loses_nothing)
 {
 	call_interrupted(&rows[_i / ways_count()], _i % ways_count());

@@ -10,6 +10,7 @@
 #include <sys/timerfd.h>
 
 #include "green.h"
+#include "hub/worker.h"
 #include "net/io.h"
 #include "support.h"
 
@@ -221,6 +222,7 @@ START_TEST(with_o_nonblock_the_calls_return_eagain_as_they_do_natively)
 }
 END_TEST
 
+/* K16: pipes, whose end is waited for */
 START_TEST(k4_close_during_a_read_or_write_is_ebadf)
 {
 	struct greenlet *reader, *writer;
@@ -264,6 +266,7 @@ END_TEST
 
 /* Everything else that can be read or written. */
 
+/* K16: a file */
 START_TEST(a_regular_file_is_read_and_written_directly)
 {
 	FILE *file = tmpfile();
@@ -292,6 +295,37 @@ static int big_file(void)
 	ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
 	return fd;
 }
+
+static void *looks_whether_others_run(void *looks)
+{
+	++*(int *)looks;
+	return NULL;
+}
+
+/* K16: what takes long is a worker's, and others run */
+START_TEST(k16_much_of_a_file_is_read_and_written_by_a_worker)
+{
+	int looks = 0, file;
+
+	big_filled();
+	file = big_file();
+	ck_assert_uint_eq(green__workers(), 0);
+	for (int i = 1; i <= 2; i++) {
+		struct greenlet *other = green_spawn(looks_whether_others_run, &looks);
+
+		if (i == 1)
+			ck_assert_int_eq(green_read(file, big, BIG), BIG);
+		else
+			ck_assert_int_eq(green_write(file, big, BIG), BIG);
+		ck_assert_int_eq(looks, i);
+		join(other);
+	}
+	ck_assert_uint_ge(green__workers(), 1);
+	ck_assert_int_eq(fcntl(file, F_GETFL) & O_NONBLOCK, 0);
+	close(file);
+	free(big);
+}
+END_TEST
 
 START_TEST(k9_sendfile_lets_others_run_and_sends_all)
 {
@@ -415,6 +449,7 @@ static void *read_tty(void *fd)
 	return (void *)(intptr_t)(got == 3 && strcmp(line, "hi\n") == 0);
 }
 
+/* K16: a terminal */
 START_TEST(a_terminal_is_waited_for_and_written)
 {
 	int master = posix_openpt(O_RDWR | O_NOCTTY), slave;
@@ -671,6 +706,7 @@ static void add_others(TCase *tcase)
 {
 	tcase_add_test(tcase, k2_read_tries_first_and_does_not_switch_when_there_is_something);
 	tcase_add_test(tcase, a_regular_file_is_read_and_written_directly);
+	tcase_add_test(tcase, k16_much_of_a_file_is_read_and_written_by_a_worker);
 	tcase_add_test(tcase, k9_sendfile_lets_others_run_and_sends_all);
 	tcase_add_test(tcase, k9_offset_and_count_are_those_of_the_kernel);
 	tcase_add_test(tcase, k9_d7_what_was_sent_is_told_before_the_error);

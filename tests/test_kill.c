@@ -246,6 +246,43 @@ static void *fails(void *value)
 	return "not this";
 }
 
+/* Asked while it waits for its turn: it computes to the end, and refuses at each wait. */
+static void *computes_and_refuses(void *rounds)
+{
+	int64_t start;
+
+	green_yield();
+	start = clock_now();
+	while (ms_since(start) < 20)
+		ck_assert_int_eq(green_error(NULL), GREEN_EXIT);
+	calls++;
+	for (int i = 0; i < *(int *)rounds; i++) {
+		assert_fails(green_sleep(10000) == -1, ECANCELED);
+		cleanups++;
+		green_error_clear();
+	}
+	return &token;
+}
+
+/* CX2: it is met where its target waits, may be refused, and repeated; who asks waits only if that is wanted */
+START_TEST(cx2_a_kill_is_met_at_a_wait_and_may_be_repeated)
+{
+	int rounds = 3;
+	struct greenlet *task = green_spawn(computes_and_refuses, &rounds);
+
+	green_yield();
+	for (int i = 1; i <= rounds; i++) {
+		assert_fails(green_kill(task, 0) == -1, ETIMEDOUT);
+		ck_assert_int_eq(cleanups, i - 1);
+		green_yield();
+		ck_assert_int_eq(cleanups, i);
+		ck_assert_int_eq(calls, 1);
+	}
+	ck_assert_int_eq(green_kill(task, 0), 0);
+	ck_assert_ptr_eq(join(task), &token);
+}
+END_TEST
+
 START_TEST(s6_the_error_of_a_task_is_kept)
 {
 	struct greenlet *task = green_spawn(fails, &token);
@@ -387,6 +424,92 @@ START_TEST(to1_a_scope_ends_a_wait)
 	ck_assert(green_timeout_end(&limit));
 	ck_assert_int_eq(green_error(NULL), 0);
 	ck_assert(!green_timeout_end(&limit));
+}
+END_TEST
+
+static void *computes_in_a_scope(void *unused)
+{
+	struct green_timeout limit;
+	int64_t start = clock_now();
+
+	ck_assert_int_eq(green_timeout_start(&limit, 5), 0);
+	while (ms_since(start) < 30)
+		ck_assert_int_eq(green_error(NULL), 0);
+	assert_fails(green_sleep(10000) == -1, ETIMEDOUT);
+	green_error_clear();
+	/* Refused: it comes once, and not again. */
+	ck_assert_int_eq(green_sleep(20), 0);
+	cleanups += green_timeout_end(&limit);
+	return unused;
+}
+
+/* CX3: it is thrown once, at who has started it, where that waits; it may be refused, and nobody waits for the end */
+START_TEST(cx3_the_end_of_a_scope_comes_once_and_may_be_refused)
+{
+	struct greenlet *task = green_spawn(computes_in_a_scope, NULL);
+
+	ck_assert_int_eq(green_join(task, NULL, -1), 0);
+	ck_assert_int_eq(green_failure(task, NULL), 0);
+	ck_assert_int_eq(cleanups, 1);
+	green_destroy(task);
+}
+END_TEST
+
+static struct green_timeout *theirs;
+
+static void *ends_its_scope_only(void *unused)
+{
+	struct green_timeout own;
+
+	ck_assert_int_eq(green_timeout_start(&own, 20), 0);
+	theirs = &own;
+	assert_fails(green_sleep(10000) == -1, ETIMEDOUT);
+	cleanups += green_timeout_end(&own);
+	return unused;
+}
+
+/* TO2: it strikes its starter, also while others wait, and delivers itself */
+START_TEST(to2_a_scope_is_its_starters)
+{
+	struct greenlet *task = green_spawn(ends_its_scope_only, NULL);
+	int64_t start = clock_now();
+
+	ck_assert_int_eq(green_sleep(50), 0);
+	ck_assert_int_ge(ms_since(start), 50);
+	ck_assert_int_eq(green_error(NULL), 0);
+	ck_assert_int_eq(cleanups, 1);
+	join(task);
+}
+END_TEST
+
+/* What a function that must not take longer returns, or INSTEAD. */
+static const char *within(int ms, int inner_ms, bool swallow, const char *instead)
+{
+	struct green_timeout limit, inner;
+	const char *result = "done";
+
+	green_timeout_start(&limit, ms);
+	green_timeout_start(&inner, inner_ms);
+	if (green_sleep(40))
+		result = "cut short";
+	if (swallow)
+		green_error_clear();
+	if (green_timeout_end(&inner))
+		result = "the inner one";
+	return green_timeout_end(&limit) ? instead : result;
+}
+
+/* CU3: the own end, that of an outer scope, and an end that somebody has swallowed are told apart */
+START_TEST(cu3_whose_time_is_over)
+{
+	ck_assert_str_eq(within(10000, 10000, false, "instead"), "done");
+	ck_assert_str_eq(within(10000, 10, false, "instead"), "the inner one");
+	ck_assert_int_eq(green_error(NULL), 0);
+	ck_assert_str_eq(within(10, 10000, false, "instead"), "instead");
+	ck_assert_int_eq(green_error(NULL), 0);
+	ck_assert_str_eq(within(10, 10000, true, "instead"), "instead");
+	ck_assert_str_eq(within(10000, 10, true, "instead"), "the inner one");
+	ck_assert_int_eq(green_sleep(1), 0);
 }
 END_TEST
 
@@ -646,6 +769,7 @@ int main(void)
 	tcase_add_test(tests, s9_without_a_wait_it_ends_later);
 	tcase_add_test(tests, s9_one_may_kill_itself);
 	tcase_add_test(tests, kill_refuses_what_makes_no_sense);
+	tcase_add_test(tests, cx2_a_kill_is_met_at_a_wait_and_may_be_repeated);
 	tcase_add_test(tests, s19_one_that_waits_in_a_switch_is_told_by_the_hub);
 	tcase_add_test(tests, s19_one_that_has_not_started_never_does);
 	tcase_add_test(tests, s19_one_that_is_parked_ends_its_wait);
@@ -656,6 +780,9 @@ int main(void)
 	tcase_add_test(tests, d7_bytes_that_have_moved_come_first);
 	tcase_add_test(tests, to1_a_scope_ends_a_wait);
 	tcase_add_test(tests, to1_never_and_at_once);
+	tcase_add_test(tests, cx3_the_end_of_a_scope_comes_once_and_may_be_refused);
+	tcase_add_test(tests, to2_a_scope_is_its_starters);
+	tcase_add_test(tests, cu3_whose_time_is_over);
 	tcase_add_test(tests, to3_nested_scopes_know_their_own);
 	tcase_add_test(tests, to4_two_that_are_over_together_fail_one_call_each);
 	tcase_add_test(tests, to5_a_scope_lets_other_errors_pass);

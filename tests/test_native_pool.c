@@ -197,6 +197,7 @@ START_TEST(n1_the_limit_may_change)
 }
 END_TEST
 
+/* C15: with a limit of time */
 START_TEST(n1_join_waits_for_all_that_was_submitted)
 {
 	struct green_native_pool *pool = green_native_pool_create(2);
@@ -244,6 +245,7 @@ static void *opens_gate(void *unused)
 	return unused;
 }
 
+/* C15: who submits meanwhile is refused */
 START_TEST(n1_destroying_waits_for_what_runs_and_cancels_the_rest)
 {
 	struct green_native_pool *pool = green_native_pool_create(1);

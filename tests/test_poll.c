@@ -34,6 +34,7 @@ static struct greenlet *byte_soon(int fd)
 
 /* poll */
 
+/* K14: what can be read and written */
 START_TEST(poll_waits_until_one_is_ready)
 {
 	struct pollfd fds[3];
@@ -53,6 +54,7 @@ START_TEST(poll_waits_until_one_is_ready)
 }
 END_TEST
 
+/* K14: no time at all */
 START_TEST(poll_times_out_and_only_looks_with_zero)
 {
 	struct pollfd fd = { .events = POLLIN, .revents = 77 };
@@ -102,6 +104,7 @@ START_TEST(x21_poll_watches_hundreds)
 }
 END_TEST
 
+/* K14: what is not open */
 START_TEST(poll_tells_of_numbers_that_are_not_open)
 {
 	struct pollfd fds[2] = { { .fd = 900, .events = POLLIN }, { .events = POLLIN } };
@@ -136,6 +139,7 @@ START_TEST(h13_a_close_during_a_poll_shows_as_pollnval)
 }
 END_TEST
 
+/* K14: what has ended */
 START_TEST(the_other_end_that_goes_away_shows_as_pollhup)
 {
 	struct pollfd fd = { .events = 0 };
@@ -158,6 +162,7 @@ static void *send_urgent_soon(void *fd)
 	return NULL;
 }
 
+/* K14: urgent data */
 START_TEST(l9_urgent_data_shows_as_pollpri)
 {
 	struct pollfd fd = { .events = POLLPRI };
@@ -290,6 +295,40 @@ START_TEST(l19_an_epoll_descriptor_can_be_polled)
 }
 END_TEST
 
+/* K15: what is registered once is told of again and again; what is registered for one event, once */
+START_TEST(k15_an_epoll_instance_of_ones_own_is_a_selector)
+{
+	struct epoll_event lasting = { .events = EPOLLIN, .data.fd = 1 }, once = { .events = EPOLLIN | EPOLLONESHOT };
+	struct epoll_event told[2];
+	int epoll = epoll_create1(0), other[2];
+
+	make(green_pipe2);
+	ck_assert_int_eq(green_pipe2(other, 0), 0);
+	ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, ends[0], &lasting), 0);
+	ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, other[0], &once), 0);
+	for (int round = 0; round < 3; round++) {
+		struct greenlet *writer = byte_soon(ends[1]);
+		char byte;
+
+		ck_assert_int_eq(green_wait_fd(epoll, GREEN_READ, 2000), GREEN_READ);
+		ck_assert_int_eq(epoll_wait(epoll, told, 2, 0), 1);
+		ck_assert_int_eq(told[0].data.fd, 1);
+		ck_assert_int_eq(green_read(ends[0], &byte, 1), 1);
+		join(writer);
+	}
+	for (int round = 0; round < 2; round++) {
+		ck_assert_int_eq(write(other[1], "x", 1), 1);
+		ck_assert_int_eq(green_wait_fd(epoll, GREEN_READ, 2000), GREEN_READ);
+		ck_assert_int_eq(epoll_wait(epoll, told, 2, 0), 1);
+		assert_fails(green_wait_fd(epoll, GREEN_READ, 5) == -1, ETIMEDOUT);
+		ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_MOD, other[0], &once), 0);
+	}
+	close(epoll);
+	close_pair(other);
+	close_pair(ends);
+}
+END_TEST
+
 START_TEST(poll_refuses_what_the_kernel_refuses)
 {
 	if (tools_watch())
@@ -301,6 +340,7 @@ END_TEST
 
 /* select */
 
+/* K13: both sets */
 START_TEST(select_waits_for_reading_and_writing)
 {
 	fd_set readable, writable;
@@ -409,7 +449,7 @@ START_TEST(select_ignores_numbers_beyond_the_kernels_table)
 }
 END_TEST
 
-/* Each of them alone, then all: the bits of the three sets become one list only when the call has to wait. */
+/* K13: each of them alone, then all: the bits of the three sets become one list only when the call has to wait. */
 START_TEST(select_waits_for_each_of_hundreds)
 {
 	static const int tried[] = { 0, 1, MANY / 2, MANY - 2, MANY - 1 };
@@ -535,6 +575,7 @@ static void *take_turns(void *unused)
 	return unused;
 }
 
+/* K13: with no time at all */
 START_TEST(l25_one_who_looks_again_and_again_lets_others_run)
 {
 	struct greenlet *other = green_spawn(take_turns, NULL);
@@ -573,6 +614,7 @@ static void add_poll(TCase *tcase)
 	tcase_add_loop_test(tcase, several_may_poll_the_same_descriptor, 0, 2);
 	tcase_add_test(tcase, a_regular_file_is_always_ready);
 	tcase_add_test(tcase, l19_an_epoll_descriptor_can_be_polled);
+	tcase_add_test(tcase, k15_an_epoll_instance_of_ones_own_is_a_selector);
 	tcase_add_test(tcase, poll_refuses_what_the_kernel_refuses);
 }
 

@@ -391,6 +391,7 @@ static void count_sigchld(int number)
 }
 
 /* L11, CK18: the program's own handler of SIGCHLD is called as before, and is still there afterwards. */
+/* N7: a handler of SIGCHLD */
 START_TEST(l11_a_wait_leaves_the_programs_sigchld_alone)
 {
 	struct sigaction own = { .sa_handler = count_sigchld }, now;
@@ -495,6 +496,7 @@ static void start_in_callback(void *unused)
 }
 
 /* H3, CK6 */
+/* CK6: for a child */
 START_TEST(h3_nothing_waits_for_a_child_in_a_callback)
 {
 	struct green_call call;

@@ -311,6 +311,7 @@ END_TEST
 
 /* --- back-pressure and trouble --- */
 
+/* CK14: no room */
 START_TEST(v5_with_no_room_clients_wait_in_the_backlog)
 {
 	struct green_server_options options = usual();
@@ -399,6 +400,7 @@ START_TEST(v3_without_descriptors_it_pauses_longer_and_longer)
 }
 END_TEST
 
+/* CK14: no descriptors */
 START_TEST(v3_the_pause_has_an_end_and_stop_does_not_wait_for_it)
 {
 	struct green_server_options options = usual();
@@ -459,6 +461,7 @@ static void *closes(void *fd)
 	return NULL;
 }
 
+/* CK14: an error that does not pass */
 START_TEST(v4_a_listener_that_is_gone_ends_it)
 {
 	struct green_server_options options = usual();
@@ -522,6 +525,7 @@ START_TEST(v8_u14_clients_may_end_what_they_have_begun)
 }
 END_TEST
 
+/* CK14: grace, then the end */
 START_TEST(v8_then_they_are_killed)
 {
 	struct green_server_options options = usual();

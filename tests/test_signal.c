@@ -296,6 +296,7 @@ static void send_from_handler(int number)
 }
 
 /* U12, CK18: a signal handler of the program's may wake the hub. */
+/* N7: a handler wakes the hub, and does not wait itself */
 START_TEST(u12_a_handler_may_send)
 {
 	struct sigaction own = { .sa_handler = send_from_handler };

@@ -149,6 +149,7 @@ START_TEST(k3_three_pending_connections_serve_three_acceptors_from_one_edge)
 }
 END_TEST
 
+/* K6: its flags are those that were asked for */
 START_TEST(accept_tells_who_and_sets_flags)
 {
 	struct sockaddr_in peer = { 0 }, mine = { 0 };
@@ -171,6 +172,7 @@ START_TEST(accept_tells_who_and_sets_flags)
 }
 END_TEST
 
+/* K1, L3: nobody else has set O_NONBLOCK */
 START_TEST(the_flags_of_a_connection_are_never_changed_for_others_to_see)
 {
 	tcp_pair(ends);
@@ -315,6 +317,7 @@ static void *accept_all_in_thread(void *arg)
 	return join(green_spawn(accept_all, (void *)(intptr_t)self->listening));
 }
 
+/* K11: a descriptor belongs to no hub */
 START_TEST(two_threads_accept_from_one_listener_and_neither_freezes)
 {
 	int listening = listener(&address);
@@ -344,6 +347,54 @@ START_TEST(two_threads_accept_from_one_listener_and_neither_freezes)
 	}
 	ck_assert_int_eq(total, 1000);
 	green_close(listening);
+}
+END_TEST
+
+static void *waits_in(void *which)
+{
+	struct sockaddr_in from;
+	socklen_t size = sizeof(from);
+	char byte;
+	long result = 0;
+
+	switch ((intptr_t)which) {
+	case 0: result = green_recv(ends[0], &byte, 1, 0); break;
+	case 1: result = green_recvfrom(ends[0], &byte, 1, 0, (struct sockaddr *)&from, &size); break;
+	case 2:
+		result = green_accept(ends[0], where(), &size);
+		if (result >= 0)
+			green_close((int)result);
+		break;
+	}
+	/* Else it would have ended without a value. */
+	green_error_clear();
+	return (void *)(intptr_t)(result == -1 ? errno : 0);
+}
+
+/* C5: of a wait that is given up nothing is left that could end another one */
+START_TEST(c5_a_call_that_is_given_up_is_not_waited_for)
+{
+	for (intptr_t which = 0; which < 3; which++) {
+		struct greenlet *task;
+		int fd = -1;
+
+		if (which == 2)
+			ends[0] = listener(&address);
+		else
+			unix_pair(SOCK_STREAM);
+		task = parked(waits_in, (void *)which);
+		kill_soon(task);
+		ck_assert_ptr_eq(join(task), (void *)ECANCELED);
+		if (which == 2)
+			fd = connected();
+		else
+			send_text("x");
+		/* Ready, but nobody waits for that: main would never be woken. */
+		assert_fails(green_event_wait(&(struct green_event)GREEN_EVENT_INIT, -1) == -1, EDEADLK);
+		ck_assert_ptr_null(waits_in((void *)which));
+		green_close(ends[0]);
+		green_close(which == 2 ? fd : ends[1]);
+	}
 }
 END_TEST
 
@@ -487,6 +538,7 @@ START_TEST(msg_dontwait_does_not_wait)
 }
 END_TEST
 
+/* K1: the mode that the program has set */
 START_TEST(o_nonblock_does_not_wait)
 {
 	struct receive request = { 10, 0, "" };
@@ -512,6 +564,7 @@ static void set_timeout(int fd, int option, int ms, bool unseen)
 	ck_assert_int_eq((unseen ? setsockopt : green_setsockopt)(fd, SOL_SOCKET, option, &value, sizeof(value)), 0);
 }
 
+/* K1: a limit of time */
 START_TEST(so_rcvtimeo_ends_a_recv_with_eagain)
 {
 	struct receive request = { 10, 0, "" };
@@ -538,6 +591,7 @@ START_TEST(so_rcvtimeo_ends_a_recv_with_eagain)
 }
 END_TEST
 
+/* K7: one limit for all of a send, which tells what was taken */
 START_TEST(so_sndtimeo_ends_a_send_with_what_was_taken_or_eagain)
 {
 	static char block[BIG];
@@ -560,6 +614,7 @@ START_TEST(so_sndtimeo_ends_a_send_with_what_was_taken_or_eagain)
 }
 END_TEST
 
+/* K6: its limit of time is that of the listener */
 START_TEST(so_rcvtimeo_ends_an_accept_and_is_inherited)
 {
 	int listening = listener(&address), client;
@@ -991,6 +1046,7 @@ static void add_connections(TCase *tcase)
 	tcase_add_test(tcase, k5_connects_to_a_full_local_backlog_wait_and_others_run);
 	tcase_add_test(tcase, two_threads_accept_from_one_listener_and_neither_freezes);
 	tcase_add_test(tcase, k4_close_during_an_accept_is_ebadf);
+	tcase_add_test(tcase, c5_a_call_that_is_given_up_is_not_waited_for);
 	tcase_add_test(tcase, shutdown_of_a_listener_ends_an_accept_with_einval);
 	tcase_add_test(tcase, shutdown_of_a_connection_ends_a_recv_with_zero);
 }

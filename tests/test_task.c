@@ -177,6 +177,79 @@ END_TEST
 
 /* join */
 
+static void *fails_so(void *code)
+{
+	green_throw(green_current(), (int)(intptr_t)code, NULL);
+	return history;
+}
+
+static int dead_ones;
+
+/* Between the end of one task and whatever runs next the current greenlet is a living one. */
+static int looks_for_the_dead(enum green_trace event, struct greenlet *origin, struct greenlet *target, void *unused)
+{
+	(void)event;
+	(void)origin;
+	(void)unused;
+	count++;
+	dead_ones += green_dead(green_current()) || target != green_current();
+	return 0;
+}
+
+static void ended_with(struct greenlet *task, int code)
+{
+	ck_assert_int_eq(green_join(task, NULL, -1), 0);
+	ck_assert_int_eq(green_state(task), GREEN_ENDED);
+	ck_assert(green_dead(task));
+	ck_assert_int_eq(green_failure(task, NULL), code);
+	green_destroy(task);
+}
+
+/* S5: not started, waiting, ended, and how */
+START_TEST(s5_the_life_of_a_task_can_be_asked_for)
+{
+	struct greenlet *task = green_spawn(sleep_and_note, "1"), *good, *bad;
+
+	green_set_tracer(looks_for_the_dead, NULL);
+	ck_assert_int_eq(green_state(task), GREEN_PARKED);
+	ck_assert(!green_dead(task));
+	green_yield();
+	ck_assert_str_eq(history, "");
+	ck_assert_int_eq(green_state(task), GREEN_PARKED);
+	ck_assert_int_eq(green_state(green_current()), GREEN_RUNNING);
+	ended_with(task, 0);
+	good = green_spawn(fails_so, (void *)(intptr_t)GREEN_EXIT);
+	bad = green_spawn(fails_so, (void *)(intptr_t)ENOENT);
+	ended_with(good, 0);
+	ended_with(bad, ENOENT);
+	green_set_tracer(NULL, NULL);
+	ck_assert_int_gt(count, 0);
+	ck_assert_int_eq(dead_ones, 0);
+}
+END_TEST
+
+static struct greenlet *myself;
+
+static void *notes_itself(void *argument)
+{
+	myself = green_current();
+	return argument;
+}
+
+/* S20: the handle that spawn gave, and the argument it got */
+START_TEST(s20_a_task_knows_itself_and_its_argument)
+{
+	struct greenlet *task = green_spawn(notes_itself, &count);
+	void *value;
+
+	ck_assert_int_eq(green_join(task, &value, -1), 0);
+	ck_assert_ptr_eq(myself, task);
+	ck_assert_ptr_eq(value, &count);
+	ck_assert_ptr_ne(green_current(), task);
+	green_destroy(task);
+}
+END_TEST
+
 START_TEST(s7_join_hands_over_the_result_any_number_of_times)
 {
 	struct greenlet *task = green_spawn(same, history);
@@ -470,6 +543,69 @@ START_TEST(g8_errno_is_kept_over_sleep_yield_and_join)
 }
 END_TEST
 
+static void computes(int ms)
+{
+	int64_t start = clock_now();
+
+	while (ms_since(start) < ms)
+		;
+}
+
+static int64_t called_at;
+
+static void notes_the_time(void *unused)
+{
+	(void)unused;
+	called_at = clock_now();
+}
+
+static void notes_when(struct green_watcher *watcher, int events)
+{
+	(void)watcher;
+	(void)events;
+	called_at = clock_now();
+}
+
+static void *computes_first(void *ms)
+{
+	computes((int)(intptr_t)ms);
+	return ms;
+}
+
+/* H12: neither what the caller has computed before nor what others compute meanwhile shortens a time */
+START_TEST(h12_a_time_counts_from_the_moment_of_the_call)
+{
+	struct green_watcher timer;
+	struct green_timeout limit;
+	struct green_call call;
+	struct greenlet *other;
+	int64_t start;
+
+	green_sleep(1);
+	computes(40);
+	start = clock_now();
+	ck_assert_int_eq(green_sleep(30), 0);
+	ck_assert_int_ge(ms_since(start), 30);
+	computes(40);
+	start = clock_now();
+	ck_assert_int_eq(green_timeout_start(&limit, 30), 0);
+	assert_fails(green_sleep(10000) == -1, ETIMEDOUT);
+	ck_assert_int_ge(ms_since(start), 30);
+	ck_assert(green_timeout_end(&limit));
+	other = green_spawn(computes_first, (void *)40);
+	start = clock_now();
+	ck_assert_int_eq(green_call_later(&call, 60, notes_the_time, NULL), 0);
+	join(other);
+	ck_assert_int_eq(green_hub_run(-1), 0);
+	ck_assert_int_ge(called_at - start, 60 * NS_PER_MS);
+	computes(40);
+	start = clock_now();
+	ck_assert_int_eq(green_watch_timer(&timer, 30, 0, notes_when, NULL), 0);
+	ck_assert_int_eq(green_hub_run(-1), 0);
+	ck_assert_int_ge(called_at - start, 30 * NS_PER_MS);
+}
+END_TEST
+
 START_TEST(now_is_the_monotonic_clock)
 {
 	int64_t before = clock_now();
@@ -486,6 +622,8 @@ static void add_spawn_and_join(TCase *tcase)
 	tcase_add_test(tcase, a8_a_task_begins_with_its_spawners_context);
 	tcase_add_test(tcase, s1_tasks_start_in_the_order_of_their_spawns);
 	tcase_add_test(tcase, s1_no_function_is_refused_at_once);
+	tcase_add_test(tcase, s5_the_life_of_a_task_can_be_asked_for);
+	tcase_add_test(tcase, s20_a_task_knows_itself_and_its_argument);
 	tcase_add_test(tcase, s4_the_parent_of_a_task_is_always_the_hub);
 	tcase_add_test(tcase, a_handle_may_be_given_back_at_once);
 	tcase_add_test(tcase, a_task_that_was_given_back_while_it_sleeps_goes_on);
@@ -515,6 +653,7 @@ static void add_raw_and_time(TCase *tcase)
 	tcase_add_test(tcase, the_longest_sleep_does_not_wrap);
 	tcase_add_test(tcase, g8_errno_is_kept_over_sleep_yield_and_join);
 	tcase_add_test(tcase, now_is_the_monotonic_clock);
+	tcase_add_test(tcase, h12_a_time_counts_from_the_moment_of_the_call);
 }
 
 int main(void)

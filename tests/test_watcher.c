@@ -415,7 +415,7 @@ static void wait_in_callback(struct green_watcher *watcher, int events)
 	note(watcher, events);
 }
 
-/* H3, CK6 */
+/* CK6: in the callback of a watcher */
 START_TEST(h3_nothing_waits_in_a_watchers_callback)
 {
 	struct green_watcher timer;

@@ -81,6 +81,25 @@ START_TEST(others_run_while_one_waits_for_a_worker)
 }
 END_TEST
 
+/* H16: none before the first call, one for that, and never more than four */
+START_TEST(h16_the_pool_is_made_when_it_is_used)
+{
+	struct greenlet *tasks[WORKERS_MAX + 2];
+
+	green_sleep(1);
+	ck_assert_uint_eq(green__workers(), 0);
+	ck_assert_uint_eq(green__name_workers(), 0);
+	ck_assert_ptr_eq(green_offload(sleep_natively, (void *)1), (void *)1);
+	ck_assert_uint_eq(green__workers(), 1);
+	for (int i = 0; i < WORKERS_MAX + 2; i++)
+		tasks[i] = green_spawn(offload_sleep, (void *)20);
+	for (int i = 0; i < WORKERS_MAX + 2; i++)
+		ck_assert_ptr_eq(join(tasks[i]), (void *)20);
+	ck_assert_uint_eq(green__workers(), 4);
+	ck_assert_uint_eq(green__name_workers(), 0);
+}
+END_TEST
+
 START_TEST(four_calls_run_side_by_side)
 {
 	struct greenlet *tasks[WORKERS_MAX];
@@ -213,6 +232,7 @@ int main(void)
 	tcase_add_test(tcase, the_errno_of_the_function_comes_back_too);
 	tcase_add_test(tcase, no_function_is_refused);
 	tcase_add_test(tcase, others_run_while_one_waits_for_a_worker);
+	tcase_add_test(tcase, h16_the_pool_is_made_when_it_is_used);
 	tcase_add_test(tcase, four_calls_run_side_by_side);
 	tcase_add_test(tcase, more_calls_than_workers_wait_for_their_turn);
 	tcase_add_test(tcase, two_threads_share_the_pool);

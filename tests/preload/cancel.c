@@ -200,7 +200,7 @@ static void join_call(void)
 	cancel_and_join(sleeper);
 }
 
-/* After a cancelled wait the mutex can be used by the others. */
+/* CX6: where it waits, with its clean-up; after a cancelled wait the mutex can be used by the others. */
 static void mutex_after(void)
 {
 	prepare();
@@ -223,6 +223,7 @@ static void *disabled(void *argument)
 	return argument;
 }
 
+/* CX6: put off, and met later */
 static void disabled_state(void)
 {
 	pthread_t thread = spawn(disabled, NULL);
@@ -285,7 +286,7 @@ static void *spin_asynchronously(void *argument)
 	return argument;
 }
 
-/* X17: cancelled while it computes */
+/* CX6, X17: cancelled while it computes */
 static void asynchronous(void)
 {
 	pthread_t thread = spawn(spin_asynchronously, NULL);
