@@ -533,6 +533,90 @@ START_TEST(l12_nobody_comes_back_to_life_when_the_forking_task_ends_in_the_child
 }
 END_TEST
 
+static struct greenlet *stayed[3];
+static int listed;
+
+static int counts_listed(const struct green_info *info, void *argument)
+{
+	(void)argument;
+	listed++;
+	for (int i = 0; i < 3; i++) {
+		if (info->greenlet == stayed[i])
+			_exit(1);
+	}
+	return 0;
+}
+
+static void *switches_back(void *unused)
+{
+	green_switch(green_parent(green_current()), unused);
+	return unused;
+}
+
+/* One waits, one has ended, one is suspended: none of them is listed or counted, and all handles can be given back. */
+static void child_gives_handles_back(void)
+{
+	struct green_hub_info before, after;
+	struct greenlet *task;
+	int count;
+
+	green_get_hub_info(&before);
+	green_for_each(counts_listed, NULL);
+	count = listed;
+	for (int i = 0; i < 3; i++) {
+		if (green_destroy(stayed[i]))
+			_exit(2);
+		/* The next one may lie at its place. */
+		stayed[i] = NULL;
+	}
+	task = green_spawn(sleep_then_return, NULL);
+	green_for_each(counts_listed, NULL);
+	if (listed != 2 * count + 1)
+		_exit(3);
+	join(task);
+	green_get_hub_info(&after);
+	if (before.greenlets != after.greenlets || !green__hub_check(green__hub()))
+		_exit(4);
+}
+
+/* Y10: nobody stands for those who have stayed in the parent, however they were made */
+START_TEST(y10_the_child_of_a_fork_knows_the_others_by_their_handles_only)
+{
+	int status;
+
+	stayed[0] = parked(wait_for_timer, NULL);
+	stayed[1] = green_spawn(end_at_once, NULL);
+	stayed[2] = green_create(switches_back, NULL);
+	green_join(stayed[1], NULL, -1);
+	green_switch(stayed[2], NULL);
+	status = in_child(child_gives_handles_back, NULL, 0);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", status);
+	for (int i = 0; i < 3; i++) {
+		if (i == 0)
+			green_join(stayed[i], NULL, -1);
+		ck_assert_int_eq(green_destroy(stayed[i]), 0);
+	}
+}
+END_TEST
+
+static void *is_a_main(void *unused)
+{
+	struct greenlet *self = green_current();
+
+	(void)unused;
+	return green_parent(self) || strcmp(green_name(self), "main") || green_sleep(1) ? NULL : self;
+}
+
+/* Y10: a kernel thread that libgreen has not made has a greenlet, too */
+START_TEST(y10_any_kernel_thread_has_a_greenlet)
+{
+	struct greenlet *theirs = in_thread(is_a_main, NULL);
+
+	ck_assert_ptr_nonnull(theirs);
+	ck_assert_ptr_ne(theirs, green_current());
+}
+END_TEST
+
 static void fork_again(void)
 {
 	int status = in_child(child_uses_its_hub, NULL, 0);
@@ -582,6 +666,8 @@ static void add_threads_and_forks(TCase *tcase)
 	tcase_add_test(tcase, l12_the_child_of_a_fork_has_a_hub_that_works_and_the_parent_notices_nothing);
 	tcase_add_test(tcase, l12_only_the_task_that_forks_goes_on_in_the_child);
 	tcase_add_test(tcase, l12_nobody_comes_back_to_life_when_the_forking_task_ends_in_the_child);
+	tcase_add_test(tcase, y10_the_child_of_a_fork_knows_the_others_by_their_handles_only);
+	tcase_add_test(tcase, y10_any_kernel_thread_has_a_greenlet);
 	tcase_add_test(tcase, l12_the_child_may_fork_again);
 }
 

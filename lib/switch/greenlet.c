@@ -314,8 +314,11 @@ static void children_move_up(struct greenlet *greenlet)
 	}
 }
 
+/* In a forked child those who have stayed in the parent are on no list, and do not count. */
 static void count_out(struct greenlet *greenlet)
 {
+	if (list_empty(&greenlet->all))
+		return;
 	greenlet->flow->living--;
 	if (greenlet->kind == GREENLET_TASK)
 		greenlet->flow->tasks--;
@@ -343,9 +346,9 @@ void green__greenlet_release(struct greenlet *greenlet)
 		children_move_up(greenlet);
 	if (has_counted_parent(greenlet))
 		green__parent_change(greenlet, NULL);
-	list_remove(&greenlet->all);
 	if (greenlet->state != GREENLET_DEAD)
 		count_out(greenlet);
+	list_remove(&greenlet->all);
 	if (greenlet->released)
 		greenlet->released(greenlet);
 	green__greenlet_unmake(greenlet);
@@ -503,7 +506,9 @@ void green__flow_after_fork(struct flow *flow)
 {
 	struct greenlet *self = green__current;
 
-	list_init(&flow->all);
+	/* Handles of the others can still be given back, which takes them off this list. */
+	while (!list_empty(&flow->all))
+		list_init(list_pop(&flow->all));
 	list_append(&flow->all, &self->all);
 	list_init(&self->watches);
 	flow->living = 1;
