@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pty.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -421,6 +422,33 @@ START_TEST(l11_children_of_process_start_are_not_any_child)
 }
 END_TEST
 
+/* N5: a child on a terminal of its own, which reads and writes beside others */
+START_TEST(n5_a_child_of_forkpty_is_one_like_any_other)
+{
+	char text[64] = "";
+	size_t size = 0;
+	int terminal, status;
+	pid_t pid = forkpty(&terminal, NULL, NULL, NULL);
+	ssize_t got;
+
+	if (pid == 0) {
+		green_sleep(1);
+		got = green_read(0, text, sizeof(text));
+		green_write(1, got == 3 && isatty(0) ? "yes" : "no", 3);
+		_exit(7);
+	}
+	ck_assert_int_gt(pid, 0);
+	ck_assert_int_eq(green_write(terminal, "hi\n", 3), 3);
+	while (!strstr(text, "yes") && size < sizeof(text) - 1 &&
+	       (got = green_read(terminal, text + size, sizeof(text) - 1 - size)) > 0)
+		size += (size_t)got;
+	ck_assert_msg(strstr(text, "yes") != NULL, "%s", text);
+	ck_assert_int_eq(green_waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(WEXITSTATUS(status), 7);
+	ck_assert_int_eq(green_close(terminal), 0);
+}
+END_TEST
+
 /* L12, CK17: in the child of green_fork only the caller is left, with a hub that works. */
 START_TEST(l12_a_fork_leaves_the_caller_only)
 {
@@ -613,6 +641,7 @@ int main(void)
 	tcase_add_test(tcase, l11_a_wait_leaves_the_programs_sigchld_alone);
 	tcase_add_test(tcase, l11_children_of_process_start_are_not_any_child);
 	tcase_add_test(tcase, l12_a_fork_leaves_the_caller_only);
+	tcase_add_test(tcase, n5_a_child_of_forkpty_is_one_like_any_other);
 	tcase_add_test(tcase, system_is_as_in_the_c_library);
 	tcase_add_test(tcase, who_is_killed_in_system_takes_the_command_along);
 	tcase_add_test(tcase, h3_nothing_waits_for_a_child_in_a_callback);

@@ -2,9 +2,14 @@
 /* test_server.c - servers: clients, back-pressure, trouble, the end; several kernel threads; sockets from elsewhere */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -460,6 +465,85 @@ static void *closes(void *fd)
 	green_close((int)(intptr_t)fd);
 	return NULL;
 }
+
+/* --- connections that are gone before they are accepted: a kernel thread answers the first calls of accept --- */
+
+enum { GONE = 3 };
+
+static int gone, supervisor;
+static volatile bool supervised;
+
+static int filter_of_accept(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_accept4, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { ARRAY_LENGTH(code), code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -1;
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+}
+
+static void answer_accept(void)
+{
+	struct seccomp_notif asked;
+	struct seccomp_notif_resp answer = { 0 };
+
+	memset(&asked, 0, sizeof(asked));
+	if (ioctl(supervisor, SECCOMP_IOCTL_NOTIF_RECV, &asked))
+		return;
+	answer.id = asked.id;
+	if (gone++ < GONE)
+		answer.error = -ECONNABORTED;
+	else
+		answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+	ioctl(supervisor, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+}
+
+static void *supervise(void *unused)
+{
+	struct pollfd polled = { .fd = supervisor, .events = POLLIN };
+
+	while (supervised) {
+		if (poll(&polled, 1, 20) > 0)
+			answer_accept();
+	}
+	return unused;
+}
+
+START_TEST(c6_connections_that_are_gone_are_no_trouble)
+{
+	struct green_server_options options = usual();
+	pthread_t thread;
+	int fd;
+
+	start(&options);
+	fd = dial();
+	supervisor = filter_of_accept();
+	if (supervisor < 0 || tools_watch()) {
+		green_close(fd);
+		green_server_destroy(server);
+		return skipped("no calls can be answered here");
+	}
+	supervised = true;
+	pthread_create(&thread, NULL, supervise, NULL);
+	answered(fd);
+	ck_assert_int_gt(gone, GONE);
+	ck_assert_int_eq(troubles, 0);
+	ck_assert_int_eq(served, 1);
+	green_close(fd);
+	ck_assert_int_eq(green_server_stop(server), 0);
+	ck_assert_uint_eq(green_server_clients(server), 0);
+	green_server_destroy(server);
+	supervised = false;
+	pthread_join(thread, NULL);
+	close(supervisor);
+}
+END_TEST
 
 /* CK14: an error that does not pass */
 START_TEST(v4_a_listener_that_is_gone_ends_it)
@@ -930,6 +1014,7 @@ int main(void)
 	tcase_add_test(tcase, v3_without_descriptors_it_pauses_longer_and_longer);
 	tcase_add_test(tcase, v3_the_pause_has_an_end_and_stop_does_not_wait_for_it);
 	tcase_add_test(tcase, v4_a_listener_that_is_gone_ends_it);
+	tcase_add_test(tcase, c6_connections_that_are_gone_are_no_trouble);
 	tcase_add_test(tcase, v8_u14_clients_may_end_what_they_have_begun);
 	tcase_add_test(tcase, v8_then_they_are_killed);
 	tcase_add_test(tcase, v9_u14_a_signal_ends_it_gracefully);
