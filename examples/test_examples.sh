@@ -95,14 +95,44 @@ usage_is_refused() {
 	[ $? = 2 ] && grep -q '^usage: ' "$scratch/usage"
 }
 
+# compiles NAME - $scratch/NAME.c to $scratch/NAME, with the library
+compiles() {
+	${CC:-cc} -Wall -Wextra -Werror -I"$here/../include" -o "$scratch/$1" "$scratch/$1.c" \
+		-L../lib/.libs -lgreen -Wl,-rpath,"$PWD/../lib/.libs"
+}
+
+# prints NAME LINE... - it compiles, and that is what it prints
+prints() {
+	program=$1
+	shift
+	compiles "$program" && timeout 20 "$scratch/$program" >"$scratch/printed" &&
+		printf '%s\n' "$@" | diff - "$scratch/printed"
+}
+
 # The first program that a reader sees must be one that works.
 # shellcheck disable=SC2016  # a pattern
 program_of_readme() {
 	sed -n '/^```c$/,/^```$/p' "$here/../README.md" | sed '/^```/d' >"$scratch/count.c"
-	${CC:-cc} -Wall -Wextra -Werror -I"$here/../include" -o "$scratch/count" "$scratch/count.c" \
-		-L../lib/.libs -lgreen -Wl,-rpath,"$PWD/../lib/.libs" &&
-		timeout 20 "$scratch/count" >"$scratch/counted" &&
-		printf '%s\n' "a 1" "b 1" "a 2" "b 2" "a 3" "b 3" | diff - "$scratch/counted"
+	prints count "a 1" "b 1" "a 2" "b 2" "a 3" "b 3"
+}
+
+# So must those of the pages about concepts; the only program of PAGE becomes $scratch/PAGE.c.
+extract() {
+	{
+		echo "#include <green.h>"
+		sed -n '/^\.Bd -literal/,/^\.Ed/p' "$here/../man/$1.7" | sed '/^\.[BE]d/d; s/\\e/\\/g'
+	} >"$scratch/$1.c"
+}
+
+program_of_page() {
+	extract "$1"
+	prints "$@"
+}
+
+# This one waits for clients at a port of its own.
+server_of_page() {
+	extract "$1"
+	compiles "$1"
 }
 
 for demo in switch_demo_native switch_demo_ucontext; do
@@ -118,8 +148,14 @@ claim "running_average: output" averages
 
 if command -v "${CC:-cc}" >/dev/null; then
 	claim "README.md: program" program_of_readme
+	claim "libgreen(7): program" program_of_page libgreen 100 200 300
+	claim "libgreen-greenlets(7): program" program_of_page libgreen-greenlets "7 words"
+	claim "libgreen-hub(7): program" program_of_page libgreen-hub "tick 1" "tick 2" "tick 3"
+	claim "libgreen-timeouts(7): program" program_of_page libgreen-timeouts "asked 3 times, then gave up" \
+		"killed, and it has cleaned up"
+	claim "libgreen-servers(7): server" server_of_page libgreen-servers
 else
-	skip "README.md: program (no compiler)"
+	skip "README.md and manual pages: programs (no compiler)"
 fi
 
 for example in debug_console echo_server_pthread echo_server native_loop tcp_proxy; do

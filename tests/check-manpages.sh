@@ -75,6 +75,18 @@ check_references() {
 	fi
 }
 
+# libgreen.7 is where readers begin: it leads to every page about calls, and at its end to those about concepts.
+check_listed() {
+	case $1 in
+	libgreen.7 | *.1) return ;;
+	esac
+	if grep -q "^\.Xr ${1%.*} ${1##*.}\( ,\)\{0,1\}\$" libgreen.7; then
+		ok
+	else
+		wrong "libgreen.7 does not name $1"
+	fi
+}
+
 check_format() {
 	command -v groff >/dev/null || { skipped=$((skipped + 1)); return; }
 	warnings=$(groff -ww -mandoc -Tutf8 -z "$1" 2>&1)
@@ -91,6 +103,7 @@ done
 for page in *.[1-9]; do
 	check_page "$page"
 	check_references "$page"
+	check_listed "$page"
 	check_format "$page"
 done
 echo "$passed passed, $failed failed, $skipped skipped"
