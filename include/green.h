@@ -19,7 +19,6 @@
  *   green/resolve.h   names and addresses; connect and listen by name
  *   green/server.h    servers: a task for each client, or for each datagram; several kernel threads
  *   green/socket.h    cooperative socket calls, named and shaped as in POSIX
- *   green/loop.h      be called: soon, later, by another thread
  *   green/stream.h    buffered reading and writing
  *   green/loop.h      be called: soon, later, whenever something happens; run the hub
  *   green/process.h   child processes, and signals as things to wait for
@@ -47,6 +46,7 @@
  *   EPERM      the greenlet belongs to another kernel thread; ESRCH: to one that has ended
  *   EBUSY      the greenlet is in a state that forbids the call
  *   EINVAL     an argument makes no sense; ENOMEM, EAGAIN: no memory, no stack
+ *   EMFILE     no descriptor is left, as also ENFILE says; the first call that needs the hub makes it, and that takes two
  *
  * Time.  Timeouts are milliseconds as in poll(2): -1 waits for ever, 0 only tests.
  *
@@ -55,8 +55,8 @@
  * Running into the guard ends the process with SIGSEGV and one line that names
  * the greenlet, unless the program handles SIGSEGV itself.
  *
- * Signals and fork.  Call nothing of libgreen in a signal handler.  After fork the
- * child has only the greenlet that called it.
+ * Signals and fork.  A signal handler may call green_watcher_send and nothing else of
+ * libgreen.  After fork the child has only the greenlet that called it.
  *
  * The API is unstable until version 1.0.
  */

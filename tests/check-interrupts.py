@@ -23,7 +23,7 @@ REASONS = {
     "green_datagram_server_stop": "as green_server_stop",
     "green_datagram_server_destroy": "as green_server_destroy",
     "green_datagram_server_send": "a green_sendto behind others of its own kind",
-    "green_datagram_server_port": "waits for nothing",
+    "green_datagram_server_create": "waits only for a host that is a name",
     "green_workers_run": "waits for kernel threads to the end, whatever happens",
     "green_hub_run": "is the main greenlet's alone; tests/test_watcher.c has its ends",
     "green_hub_turn": "waits for nothing",

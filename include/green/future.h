@@ -36,10 +36,16 @@ struct green_future *green_future_create(void);
 /*
  * green_future_spawn - a task that runs FUNCTION(ARG), as the future of what it returns; cancelling that cancels
  * the task
+ *
+ * Switches: no.  Returns: the future; NULL with errno EINVAL, ENOMEM or EAGAIN as green_spawn
  */
 struct green_future *green_future_spawn(void *(*function)(void *), void *arg);
 
-/* green_future_of - the future of TASK's end, which is cancelled with it; the caller goes on holding TASK */
+/*
+ * green_future_of - the future of TASK's end, which is cancelled with it; the caller goes on holding TASK
+ *
+ * Switches: no.  Returns: the future; NULL with errno EINVAL (TASK is no task), EPERM, ESRCH or ENOMEM
+ */
 struct green_future *green_future_of(struct greenlet *task);
 
 /* green_future_hold - one more holder.  Returns: FUTURE */
@@ -109,7 +115,7 @@ int green_future_error(struct green_future *future, void **value);
  * not block
  *
  * In order, each once, in the loop's next round if it is done already.
- * Returns: 0; -1 with errno ENOMEM
+ * Returns: 0; -1 with errno ENOMEM, or EINVAL: FUNCTION is NULL
  */
 int green_future_link(struct green_future *future, void (*function)(struct green_future *future, void *arg), void *arg);
 

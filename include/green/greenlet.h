@@ -42,6 +42,7 @@ struct greenlet *green_create(void *(*function)(void *), struct greenlet *parent
  *   EINVAL  TARGET is NULL or the hub
  *   EPERM   TARGET belongs to another kernel thread
  *   EBUSY   TARGET waits in a blocking call or for its turn: only the hub may resume it
+ *   ENOMEM  it is the thread's first call, and there is no memory
  */
 void *green_switch(struct greenlet *target, void *value);
 

@@ -53,6 +53,7 @@ int green_group_spawn(struct green_group *group, void *(*function)(void *), void
  *
  * It leaves when it ends; one that has ended, or is a member, is left as it is.
  * Switches: yes, if it must wait.
+ * Returns: as green_group_spawn; ESRCH: TASK belongs to a kernel thread that has ended
  */
 int green_group_add(struct green_group *group, struct greenlet *task, int timeout_ms);
 
@@ -119,6 +120,9 @@ enum green_mapping_order { GREEN_ORDERED, GREEN_UNORDERED };
  * NEXT(SOURCE, &item) returns 1 with an item, 0 at the end, -1 with errno for an error, which
  * the reader gets in its place.  It is called in a task of its own, so it may block.
  * AHEAD: how many results may wait to be read; at least 1.
+ *
+ * Switches: no.
+ * Returns: the mapping; NULL with errno EINVAL (no GROUP, FUNCTION or NEXT, or AHEAD is 0), ENOMEM or EAGAIN
  */
 struct green_mapping *green_mapping_create(struct green_group *group, void *(*function)(void *),
 					   int (*next)(void *source, void **item), void *source,

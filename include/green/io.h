@@ -10,6 +10,9 @@
  * A descriptor that green_socket, green_accept, green_pipe2 and the like made is
  * registered with epoll once; close it with green_close, so that its number is
  * forgotten.  Any other descriptor works too, for a little more at each wait.
+ *
+ * Calls that wait also fail with ECANCELED (the caller was killed), ETIMEDOUT (a scope of
+ * green_timeout_start is over) and EDEADLK (the caller is a callback of the loop).
  */
 #ifndef GREEN_IO_H
 #define GREEN_IO_H
@@ -43,6 +46,7 @@ enum {
  *   EBADF      FD is not open, or was closed during the wait
  *   EINVAL     EVENTS names nothing or something else
  *   ETIMEDOUT  TIMEOUT_MS passed
+ *   and those of every wait, as above
  */
 int green_wait_fd(int fd, int events, int timeout_ms);
 

@@ -104,14 +104,25 @@ struct green_call {
 	int64_t opaque[16];
 };
 
-/* green_call_soon - call FUNCTION(ARG) in the hub's next round, in the order of these calls; one that is made by such a call is for the round after.  Never fails once the thread has a hub. */
+/*
+ * green_call_soon - call FUNCTION(ARG) in the hub's next round, in the order of these calls
+ *
+ * One that is made by such a call is for the round after.  Once the thread has a hub, only a mistake makes it fail.
+ *
+ * Switches: no.
+ * Returns: 0; -1 with errno EINVAL (FUNCTION is NULL) or ENOMEM (no hub could be made)
+ */
 int green_call_soon(struct green_call *call, void (*function)(void *), void *arg);
 
-/* green_call_later - in DELAY_MS milliseconds.  green_call_at - when green_now is NANOSECONDS */
+/* green_call_later - in DELAY_MS milliseconds.  green_call_at - when green_now is NANOSECONDS.  Otherwise as green_call_soon. */
 int green_call_later(struct green_call *call, int delay_ms, void (*function)(void *), void *arg);
 int green_call_at(struct green_call *call, int64_t nanoseconds, void (*function)(void *), void *arg);
 
-/* green_call_from_thread - from any kernel thread: call FUNCTION(ARG) in HUB; the one call here that others than HUB's own thread may make */
+/*
+ * green_call_from_thread - from any kernel thread: call FUNCTION(ARG) in HUB; the one call here that others than HUB's own thread may make
+ *
+ * Switches: no.  Returns: 0; -1 with errno EINVAL: HUB or FUNCTION is NULL
+ */
 int green_call_from_thread(struct green_hub *hub, struct green_call *call, void (*function)(void *), void *arg);
 
 /* green_call_stop - do not call it.  Returns: true; false if it was not waiting any more */
@@ -130,7 +141,9 @@ struct green_hub *green_hub(void);
  *
  * Called by the thread's main greenlet only.
  * Switches: yes.
- * Returns: 0; -1 with errno ETIMEDOUT (TIMEOUT_MS passed), EPERM (not the main greenlet), EINTR (green_hub_stop was called)
+ * Returns: 0; -1 with errno ETIMEDOUT (TIMEOUT_MS passed, or a scope of green_timeout_start is over), ECANCELED (the
+ * caller was asked to end), EPERM (not the main greenlet), EINTR (green_hub_stop was called), EDEADLK (tasks are left, but
+ * nothing that could wake them, or a callback has called)
  */
 int green_hub_run(int timeout_ms);
 
@@ -149,7 +162,7 @@ int green_hub_fd(void);
 /*
  * green_hub_turn - run what is ready, without waiting for more
  *
- * Switches: yes.  Returns: 0; -1 with errno ENOMEM
+ * Switches: yes.  Returns: 0; -1 with errno ENOMEM, or EDEADLK in a callback
  */
 int green_hub_turn(void);
 

@@ -112,7 +112,7 @@ int green_system(const char *command);
  * green_signal_wait - wait until the process gets one of SIGNALS, which is then taken
  *
  * Switches: yes, unless one is there.  It keeps the hub from calling a deadlock.
- * Returns: its number; -1 with errno as in green/sync.h
+ * Returns: its number; -1 with errno EINVAL (none, SIGKILL, SIGSTOP, or one of a fault) or as in green/sync.h
  */
 int green_signal_wait(const sigset_t *signals, int timeout_ms);
 

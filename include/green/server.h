@@ -111,14 +111,32 @@ struct green_datagram_options {
 	size_t max_size;            /* of a datagram, longer ones are cut; 0: 8192 */
 };
 
+/*
+ * green_datagram_server_create - a server that is bound but does not receive yet; the caller's until green_datagram_server_destroy
+ *
+ * Switches: yes, if HOST is a name.
+ * Returns: the server; NULL with errno as green_server_create
+ */
 struct green_datagram_server *green_datagram_server_create(const struct green_datagram_options *options);
+
+/* green_datagram_server_start - receive from now on, in a task.  Switches: no.  Returns: as green_server_start */
 int green_datagram_server_start(struct green_datagram_server *server);
 
 /* green_datagram_server_send - answer; one at a time.  Switches: yes, if it must wait.  Returns: 0; -1 with errno of sendto(2) */
 int green_datagram_server_send(struct green_datagram_server *server, const void *bytes, size_t size, const struct sockaddr *to, socklen_t length);
 
+/* green_datagram_server_port - the port to which it is bound; 0 if it has none */
 unsigned green_datagram_server_port(const struct green_datagram_server *server);
+
+/*
+ * green_datagram_server_stop - receive no more, let the tasks end, and kill those who have not after TIMEOUT_MS
+ *
+ * Then it waits a second more.  -1: for ever.  Switches: yes.
+ * Returns: 0 if all have ended; -1 with errno ETIMEDOUT if some refuse, or as in green/sync.h
+ */
 int green_datagram_server_stop(struct green_datagram_server *server, int timeout_ms);
+
+/* green_datagram_server_destroy - stop it, killing its tasks at once, and free it; NULL is fine.  Switches: yes. */
 void green_datagram_server_destroy(struct green_datagram_server *server);
 
 /* --- several cores, and sockets from elsewhere --- */
@@ -130,7 +148,7 @@ void green_datagram_server_destroy(struct green_datagram_server *server);
  * GREEN_REUSE_PORT the kernel spreads the clients.  The caller's thread is one of them.
  *
  * Switches: FUNCTION does.
- * Returns: 0 if all have returned 0; -1 with errno: EAGAIN (fewer threads could be made: none has begun), or ECHILD (one has returned something else)
+ * Returns: 0 if all have returned 0; -1 with errno: EAGAIN (fewer threads could be made: none has begun), ECHILD (one has returned something else), EINVAL, ENOMEM
  */
 int green_workers_run(unsigned count, int (*function)(unsigned number, void *arg), void *arg);
 

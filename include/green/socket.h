@@ -8,8 +8,8 @@
  * On a socket with O_NONBLOCK, or with MSG_DONTWAIT, they return EAGAIN at once.
  *
  * Switches: those that must wait do.
- * Returns: what the POSIX call returns; -1 with its errno, and EBADF if the
- * descriptor was closed by green_close during the wait.
+ * Returns: what the POSIX call returns; -1 with its errno, EBADF if the
+ * descriptor was closed by green_close during the wait, and those of green/io.h.
  */
 #ifndef GREEN_SOCKET_H
 #define GREEN_SOCKET_H

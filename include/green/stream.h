@@ -9,7 +9,8 @@
  *		...
  *	green_stream_destroy(stream);
  *
- * One greenlet may read while another one writes; a second reader, or a second writer, fails with EBUSY.
+ * One greenlet may read while another one writes; a second reader, or a second writer, fails with EBUSY.  A stream belongs
+ * to the kernel thread that made it; calls of others fail with EPERM, those for a stream that is closed with EBADF.
  * A scope of green_timeout_start limits a call's time; what was read before it ended stays
  * in the buffer, so the next call goes on where it stood.
  */

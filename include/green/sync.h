@@ -17,7 +17,7 @@
  *   ETIMEDOUT  TIMEOUT_MS passed, or a scope of green_timeout_start is over
  *   ECANCELED  the caller was killed
  *   EDEADLK    nothing is left that could ever end this wait, or the caller is a callback of the loop
- *   ENOMEM     no hub could be made
+ *   ENOMEM, EMFILE  no hub could be made
  */
 #ifndef GREEN_SYNC_H
 #define GREEN_SYNC_H

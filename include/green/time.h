@@ -14,7 +14,7 @@ extern "C" {
 /*
  * green_sleep - let others run for at least MILLISECONDS; 0 or less only yields
  *
- * Switches: yes.  Returns: 0; -1 with errno ENOMEM (no hub could be made), ECANCELED
+ * Switches: yes.  Returns: 0; -1 with errno ENOMEM or EMFILE (no hub could be made), ECANCELED
  * (the caller was killed) or ETIMEDOUT (a scope of green_timeout_start is over).
  */
 int green_sleep(int milliseconds);

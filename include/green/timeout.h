@@ -41,7 +41,7 @@ struct green_timeout {
  * In the child of a fork those of the greenlet that forked go on.
  *
  * Switches: no.
- * Returns: 0; -1 with errno ENOMEM (no hub could be made)
+ * Returns: 0; -1 with errno ENOMEM or EMFILE (no hub could be made)
  */
 int green_timeout_start(struct green_timeout *timeout, int milliseconds);
 

@@ -32,7 +32,7 @@ BIO *green_tls_bio(int fd);
  *
  * HOST, unless NULL, is the name that is sent (SNI) and that the certificate must be for, if CONTEXT verifies.
  * Switches: yes.  60 seconds at most.
- * Returns: the stream; NULL with errno, and FD is the caller's: EPROTO (the handshake failed: ERR_get_error tells), ETIMEDOUT, ENOMEM, or of the socket
+ * Returns: the stream; NULL with errno, and FD is the caller's: EPROTO (the handshake failed: ERR_get_error tells), ETIMEDOUT, ECANCELED, ENOMEM, or of the socket
  */
 struct green_stream *green_tls_connect(int fd, SSL_CTX *context, const char *host);
 
