@@ -324,12 +324,14 @@ static void *given_up(void *name)
 START_TEST(s9_a_look_up_can_be_given_up)
 {
 	struct greenlet *tasks[20];
-	int64_t start = clock_now();
+	int64_t start;
 
 	planned_count = 0;
 	for (int i = 0; i < 20; i++)
 		tasks[i] = green_spawn(given_up, "never.test");
-	green_sleep(20);
+	for (int i = 0; i < 300 && __atomic_load_n(&asked, __ATOMIC_SEQ_CST) < NAME_WORKERS; i++)
+		green_sleep(1);
+	start = clock_now();
 	for (int i = 0; i < 20; i++) {
 		ck_assert_int_eq(green_kill(tasks[i], -1), 0);
 		green_destroy(tasks[i]);
