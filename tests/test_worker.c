@@ -224,6 +224,28 @@ START_TEST(a_raw_greenlet_may_offload)
 }
 END_TEST
 
+static void offload_in_hub(void *result)
+{
+	errno = 0;
+	*(void **)result = green_offload(thread_id, NULL);
+	*(int *)((void **)result + 1) = errno;
+}
+
+/* H3: nothing that outlives the call is begun either */
+START_TEST(h3_a_callback_may_not_offload)
+{
+	struct green_call call;
+	void *result[2] = { &call, NULL };
+
+	ck_assert_int_eq(green_call_soon(&call, offload_in_hub, result), 0);
+	green_sleep(1);
+	ck_assert_ptr_null(result[0]);
+	ck_assert_int_eq(*(int *)(result + 1), EDEADLK);
+	ck_assert_uint_eq(green__workers(), 0);
+	ck_assert_ptr_nonnull(green_offload(thread_id, NULL));
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = suite_begin("worker", WITH_HUB);
@@ -240,5 +262,6 @@ int main(void)
 	tcase_add_test(tcase, h15_the_child_of_a_fork_gets_a_new_pool);
 	tcase_add_test(tcase, no_thread_at_all_is_eagain_and_later_there_is_one);
 	tcase_add_test(tcase, a_raw_greenlet_may_offload);
+	tcase_add_test(tcase, h3_a_callback_may_not_offload);
 	return suite_end();
 }

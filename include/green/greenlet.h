@@ -78,7 +78,7 @@ struct greenlet *green_parent(const struct greenlet *greenlet);
  * Returns: 0; -1 with errno
  *   EINVAL  either is NULL, GREENLET is a task, the hub or a main greenlet, or
  *           PARENT is GREENLET or one of its descendants
- *   EPERM   they belong to different kernel threads
+ *   EPERM   they belong to different kernel threads, or to another one than the caller's; ESRCH: that has ended
  */
 int green_set_parent(struct greenlet *greenlet, struct greenlet *parent);
 
@@ -176,7 +176,7 @@ struct greenlet *green_spawn(void *(*function)(void *), void *arg);
  * Switches: yes, unless TASK has ended.
  * Returns: 0; -1 with errno
  *   EINVAL     TASK is NULL or was not made by green_spawn
- *   EPERM      TASK belongs to another kernel thread
+ *   EPERM      TASK belongs to another kernel thread; ESRCH: to one that has ended
  *   EDEADLK    TASK is the caller, or nothing is left that could ever end this wait
  *   ETIMEDOUT  TIMEOUT_MS passed, or a scope of green_timeout_start is over
  *   ECANCELED  the caller was killed
@@ -212,7 +212,11 @@ int green_kill(struct greenlet *greenlet, int timeout_ms);
  */
 int green_failure(const struct greenlet *task, void **value);
 
-/* green_yield - let every other task that is ready run first; Switches: yes.  Returns: 0, or -1 with ENOMEM */
+/*
+ * green_yield - let every other task that is ready run first
+ *
+ * Switches: yes.  Returns: 0; -1 with errno ENOMEM or EMFILE (no hub could be made), or EDEADLK in a callback of the loop
+ */
 int green_yield(void);
 
 /*
@@ -225,7 +229,11 @@ int green_yield(void);
  *
  * Switches: yes.
  * Returns: what FUNCTION returned, with the errno that it left; NULL with errno
- *   EINVAL, ENOMEM, EAGAIN if no kernel thread could be made, or ESRCH if FUNCTION ended its own
+ *   EINVAL   FUNCTION is NULL
+ *   EAGAIN   no kernel thread could be made
+ *   EDEADLK  the caller is a callback of the loop
+ *   ESRCH    FUNCTION has ended its kernel thread
+ *   ENOMEM, EMFILE  no hub could be made
  */
 void *green_offload(void *(*function)(void *), void *arg);
 

@@ -15,7 +15,7 @@ extern "C" {
  * green_sleep - let others run for at least MILLISECONDS; 0 or less only yields
  *
  * Switches: yes.  Returns: 0; -1 with errno ENOMEM or EMFILE (no hub could be made), ECANCELED
- * (the caller was killed) or ETIMEDOUT (a scope of green_timeout_start is over).
+ * (the caller was killed), ETIMEDOUT (a scope of green_timeout_start is over) or EDEADLK (the caller is a callback of the loop).
  */
 int green_sleep(int milliseconds);
 

@@ -173,7 +173,7 @@ int green__work(struct hub *hub, long (*function)(void *), void *arg, long *resu
 	struct call call = { .work.run = call_run, .function = function, .arg = arg };
 	int error;
 
-	if (unlikely(green__current == hub->greenlet))
+	if (unlikely(green__current->kind == GREENLET_HUB))
 		return -EDEADLK;
 	if (hub->elsewhere && hub->elsewhere(function, arg, result))
 		return 0;
