@@ -1156,9 +1156,15 @@ START_TEST(m10_the_console_answers)
 }
 END_TEST
 
+static void stops_in_hub(void *error)
+{
+	*(int *)error = green_console_stop() ? errno : 0;
+}
+
 START_TEST(m10_many_connections_and_a_stop_in_the_middle)
 {
-	int fds[20];
+	struct green_call call;
+	int fds[20], error = 0;
 
 	console_begins();
 	for (int i = 0; i < 20; i++)
@@ -1171,6 +1177,9 @@ START_TEST(m10_many_connections_and_a_stop_in_the_middle)
 		green_close(fds[i]);
 	}
 	console_begins();
+	ck_assert_int_eq(green_call_soon(&call, stops_in_hub, &error), 0);
+	green_sleep(1);
+	ck_assert_int_eq(error, EDEADLK);
 	ck_assert_int_eq(green_console_stop(), 0);
 }
 END_TEST

@@ -220,6 +220,24 @@ START_TEST(t2_tasks_of_another_kernel_thread_are_refused)
 }
 END_TEST
 
+static void *leaves_behind(void *task)
+{
+	*(struct greenlet **)task = green_spawn(sleeps, (void *)1);
+	return NULL;
+}
+
+START_TEST(t3_a_lost_task_is_neither_joined_nor_killed)
+{
+	struct greenlet *task;
+
+	in_thread(leaves_behind, &task);
+	assert_fails(green_join(task, NULL, -1) == -1, ESRCH);
+	assert_fails(green_join_all(&task, 1, 0, -1) == -1, ESRCH);
+	assert_fails(green_kill(task, -1) == -1, ESRCH);
+	given_back(&task, 1);
+}
+END_TEST
+
 START_TEST(several_refuse_what_makes_no_sense)
 {
 	struct greenlet *raw = green_create(counts, NULL), *self = green_current();
@@ -413,6 +431,7 @@ static void add_several(TCase *tcase)
 	tcase_add_test(tcase, s17_a_time_that_passes_leaves_them_alone);
 	tcase_add_test(tcase, s17_who_waits_may_be_killed);
 	tcase_add_test(tcase, t2_tasks_of_another_kernel_thread_are_refused);
+	tcase_add_test(tcase, t3_a_lost_task_is_neither_joined_nor_killed);
 	tcase_add_test(tcase, several_refuse_what_makes_no_sense);
 	tcase_add_test(tcase, s18_all_are_asked_before_any_runs);
 	tcase_add_test(tcase, ck11_who_refuses_is_waited_for);

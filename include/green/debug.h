@@ -344,7 +344,7 @@ int green_console_start(const char *path);
 /*
  * green_console_stop - close it, end its connections, remove the socket
  *
- * Switches: yes.  Returns: 0; -1 with errno EINVAL (there is none) or EPERM (another thread's)
+ * Switches: yes.  Returns: 0; -1 with errno EINVAL (there is none), EPERM (another thread's) or EDEADLK (in a callback of the loop)
  */
 int green_console_stop(void);
 

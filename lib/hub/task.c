@@ -182,7 +182,7 @@ static int join_error(struct hub *hub, const struct greenlet *task)
 	if (!green__task_is_good(task))
 		return EINVAL;
 	if (task->flow != hub->flow)
-		return EPERM;
+		return task->flow->gone ? ESRCH : EPERM;
 	return task == green__current ? EDEADLK : 0;
 }
 

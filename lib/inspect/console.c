@@ -324,6 +324,10 @@ int green_console_stop(void)
 		errno = exists() ? EPERM : EINVAL;
 		return -1;
 	}
+	if (green__current->kind == GREENLET_HUB) {
+		errno = EDEADLK;
+		return -1;
+	}
 	sys_call(SYS_unlinkat, AT_FDCWD, console.address.sun_path, 0);
 	end(console.listener);
 	console.listener = NULL;
