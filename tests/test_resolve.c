@@ -620,6 +620,7 @@ START_TEST(dial_tells_why_there_is_no_address)
 	assert_fails(green_dial("127.0.0.1", "no-such-service", -1) == -1, EINVAL);
 	assert_fails(green_dial(NULL, "1", -1) == -1, EINVAL);
 	assert_fails(green_dial("127.0.0.1", NULL, -1) == -1, EINVAL);
+	assert_fails(green_dial("127.0.0.1", "65536", -1) == -1, EINVAL);
 	assert_fails(green_dial("unix:/tmp/x", "1", -1) == -1, EINVAL);
 	assert_fails(green_dial("unix:", NULL, -1) == -1, EINVAL);
 }
@@ -756,6 +757,7 @@ END_TEST
 START_TEST(listen_refuses_what_makes_no_sense)
 {
 	assert_fails(green_listen("127.0.0.1", NULL, 0, 0) == -1, EINVAL);
+	assert_fails(green_listen("127.0.0.1", "99999999999999999999999", 0, 0) == -1, EINVAL);
 	assert_fails(green_listen("127.0.0.1", "0", -1, 0) == -1, EINVAL);
 	assert_fails(green_listen("127.0.0.1", "0", 0, 64) == -1, EINVAL);
 	assert_fails(green_listen("unix:/tmp/x", "1", 0, 0) == -1, EINVAL);

@@ -60,7 +60,7 @@ int green_getnameinfo(const struct sockaddr *address, socklen_t length, char *ho
  *
  * Switches: yes.
  * Returns: the descriptor, for green_close; -1 with errno: that of the first address, ENOENT (no such name), EAGAIN (the name
- * cannot be looked up now), EINVAL, ETIMEDOUT (TIMEOUT_MS passed) or as in green/sync.h
+ * cannot be looked up now), EINVAL (no HOST, no such SERVICE, a port above 65535), ETIMEDOUT (TIMEOUT_MS passed) or as in green/sync.h
  */
 int green_dial(const char *host, const char *service, int timeout_ms);
 

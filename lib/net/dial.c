@@ -207,11 +207,24 @@ static int dial_list(struct hub *hub, const struct addrinfo *list, int64_t deadl
 	return fd < 0 ? fd : won(fd);
 }
 
+/* libc takes any number as that of a port, and of one that is too big the lower bits. */
+static bool port_too_big(const char *service)
+{
+	unsigned long number = 0;
+
+	for (; *service >= '0' && *service <= '9' && number <= UINT16_MAX; service++)
+		number = 10 * number + (unsigned long)(*service - '0');
+	return number > UINT16_MAX;
+}
+
 static int look_up(struct hub *hub, const char *host, const char *service, const struct addrinfo *hints, int64_t deadline,
 		   struct addrinfo **list)
 {
-	int error, code = green__getaddrinfo(hub, host, service, hints, deadline, list, &error);
+	int error, code;
 
+	if (port_too_big(service))
+		return -EINVAL;
+	code = green__getaddrinfo(hub, host, service, hints, deadline, list, &error);
 	return code ? green__eai_error(code, error) : 0;
 }
 
