@@ -2,11 +2,11 @@
 /* action.c - what the kernel does at a signal, asked and set past a shim that replaces the libc function */
 #include "base/action.h"
 
+#if defined(__x86_64__)
 #ifndef SA_RESTORER
 #define SA_RESTORER 0x04000000
 #endif
 
-#if defined(__x86_64__)
 void green__signal_return(void) __attribute__((visibility("hidden")));
 __asm__(".text\n"
 	".hidden green__signal_return\n"
@@ -16,18 +16,16 @@ __asm__(".text\n"
 	"	mov $15, %eax\n"
 	"	syscall\n"
 	".size green__signal_return, . - green__signal_return\n");
-#define SIGNAL_RETURN green__signal_return
-#define SIGNAL_FLAGS SA_RESTORER
-#else
-#define SIGNAL_RETURN NULL
-#define SIGNAL_FLAGS 0
 #endif
 
 void green__action_handled(struct action *action, void (*handler)(int, siginfo_t *, void *), unsigned long flags)
 {
 	*action = (struct action){
 		.handler = handler,
-		.flags = SA_SIGINFO | SIGNAL_FLAGS | flags,
-		.restorer = SIGNAL_RETURN,
+		.flags = SA_SIGINFO | flags,
 	};
+#if defined(__x86_64__)
+	action->flags |= SA_RESTORER;
+	action->restorer = green__signal_return;
+#endif
 }

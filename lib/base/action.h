@@ -8,11 +8,18 @@
 
 #include "base/sys.h"
 
+/* Newer CPUs' structs do without. */
+#if defined(__x86_64__) || defined(__aarch64__)
+#define ACTION_RESTORER 1
+#endif
+
 /* The kernel's own struct. */
 struct action {
 	void (*handler)(int, siginfo_t *, void *);
 	unsigned long flags;
+#ifdef ACTION_RESTORER
 	void (*restorer)(void);
+#endif
 	uint64_t mask;
 };
 

@@ -50,7 +50,20 @@ static inline long sys_call6(long number, long a, long b, long c, long d, long e
 	return x0;
 }
 #else
-#error "libgreen knows the system calls of x86-64 and aarch64 only"
+#include <unistd.h>
+
+/* By libc, which no shim replaces on these CPUs; what it does to errno is undone. */
+static inline long sys_call6(long number, long a, long b, long c, long d, long e, long f)
+{
+	int saved_errno = errno;
+	long result = syscall(number, a, b, c, d, e, f);
+
+	if (result == -1) {
+		result = -errno;
+		errno = saved_errno;
+	}
+	return result;
+}
 #endif
 
 #define sys_pick7(number, a, b, c, d, e, f, ...) \

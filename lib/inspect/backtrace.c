@@ -18,28 +18,6 @@ enum { REMEMBERED = 10, OWN_FRAMES = 6, OVERFLOW_FRAMES = 24 };
 
 /* --- walks --- */
 
-/* Where the caller is; what is walked from there ends in the function that this is inlined into. */
-static inline __attribute__((always_inline)) bool registers_here(struct registers *registers)
-{
-#if defined(__x86_64__)
-	*registers = (struct registers){ .pc = 0 };
-	__asm__ volatile("lea 0(%%rip), %0\n\t"
-			 "mov %%rsp, %1\n\t"
-			 "mov %%rbp, %2\n\t"
-			 "mov %%rbx, %3\n\t"
-			 "mov %%r12, %4\n\t"
-			 "mov %%r13, %5\n\t"
-			 "mov %%r14, %6\n\t"
-			 "mov %%r15, %7"
-			 : "=&r"(registers->pc), "=m"(registers->sp), "=m"(registers->bp), "=m"(registers->bx),
-			   "=m"(registers->r12), "=m"(registers->r13), "=m"(registers->r14), "=m"(registers->r15));
-	return true;
-#else
-	(void)registers;
-	return false;
-#endif
-}
-
 /* Where GREENLET's stack ends; 0 for a main greenlet's, which nobody knows. */
 static uintptr_t stack_end(const struct greenlet *greenlet)
 {
@@ -89,23 +67,12 @@ size_t green__backtrace(const struct greenlet *greenlet, uintptr_t *frames, size
  */
 void green__tell_overflow(const ucontext_t *context)
 {
-#if defined(__x86_64__)
-	const greg_t *saved = context->uc_mcontext.gregs;
-	struct registers registers = {
-		.pc = (uintptr_t)saved[REG_RIP],
-		.sp = (uintptr_t)saved[REG_RSP],
-		.bp = (uintptr_t)saved[REG_RBP],
-		.bx = (uintptr_t)saved[REG_RBX],
-		.r12 = (uintptr_t)saved[REG_R12],
-		.r13 = (uintptr_t)saved[REG_R13],
-		.r14 = (uintptr_t)saved[REG_R14],
-		.r15 = (uintptr_t)saved[REG_R15],
-	};
+	struct registers registers;
 	uintptr_t frames[OVERFLOW_FRAMES];
 	struct text text;
 	size_t count;
 
-	if (!green__walk_ready() || green__walk_busy())
+	if (!green__walk_ready() || green__walk_busy() || !registers_of_ucontext(context, &registers))
 		return;
 	green__text_to(&text, STDERR_FILENO);
 	count = green__walk(&registers, 0, frames, OVERFLOW_FRAMES);
@@ -113,9 +80,6 @@ void green__tell_overflow(const ucontext_t *context)
 	if (count == OVERFLOW_FRAMES)
 		green__text_say(&text, "    and so on\n");
 	green__text_flush(&text);
-#else
-	(void)context;
-#endif
 }
 
 /* --- the calls --- */

@@ -43,27 +43,6 @@ static bool change_state(int from, int to)
 
 /* --- the handler --- */
 
-static void registers_of(const ucontext_t *context, struct registers *registers)
-{
-#if defined(__x86_64__)
-	const greg_t *saved = context->uc_mcontext.gregs;
-
-	*registers = (struct registers){
-		.pc = (uintptr_t)saved[REG_RIP],
-		.sp = (uintptr_t)saved[REG_RSP],
-		.bp = (uintptr_t)saved[REG_RBP],
-		.bx = (uintptr_t)saved[REG_RBX],
-		.r12 = (uintptr_t)saved[REG_R12],
-		.r13 = (uintptr_t)saved[REG_R13],
-		.r14 = (uintptr_t)saved[REG_R14],
-		.r15 = (uintptr_t)saved[REG_R15],
-	};
-#else
-	(void)context;
-	*registers = (struct registers){ .pc = 0 };
-#endif
-}
-
 static void set_name(uint64_t id, const char *name)
 {
 	look.id = id;
@@ -79,7 +58,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
 		return;
 	if (green__current)
 		set_name(green__current->id, green__current->name);
-	registers_of(context, &registers);
+	registers_of_ucontext(context, &registers);
 	green__snapshot_take(&look.stack, &registers);
 	__atomic_store_n(&look.state, FULL, __ATOMIC_RELEASE);
 	sys_call(SYS_futex, &look.state, FUTEX_WAKE_PRIVATE, 1);

@@ -84,7 +84,7 @@ static void find_function(const char *path, uintptr_t address, struct place *pla
 {
 	static const unsigned types[] = { SHT_SYMTAB, SHT_DYNSYM };
 	const Elf64_Shdr *section;
-	struct mapped mapped;
+	struct mapped mapped = { .size = 0 };
 	bool found = false;
 
 	if (!map_file(&mapped, path))

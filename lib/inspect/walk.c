@@ -17,7 +17,7 @@
 #include "inspect/backtrace.h"
 #include "switch/overflow.h"
 
-#if defined(HAVE_LIBUNWIND_H) && defined(HAVE__DL_FIND_OBJECT) && defined(__x86_64__)
+#if defined(HAVE_LIBUNWIND_H) && defined(HAVE__DL_FIND_OBJECT) && (defined(__x86_64__) || defined(__aarch64__))
 #define CAN_WALK 1
 #include <libunwind.h>
 #endif
@@ -199,6 +199,36 @@ static uintptr_t guess_frame_pointer(const struct walk *walk)
 	return 0;
 }
 
+#if defined(__x86_64__)
+#define LIBUNWIND "libunwind-x86_64.so.8"
+
+enum { PROGRAM_COUNTER = UNW_X86_64_RIP, FRAME_POINTER = UNW_X86_64_RBP };
+
+static uintptr_t saved_register(const struct registers *at, unw_regnum_t number)
+{
+	switch (number) {
+	case UNW_X86_64_RBX: return at->bx;
+	case UNW_X86_64_R12: return at->r12;
+	case UNW_X86_64_R13: return at->r13;
+	case UNW_X86_64_R14: return at->r14;
+	case UNW_X86_64_R15: return at->r15;
+	default: return 0;
+	}
+}
+#else
+#define LIBUNWIND "libunwind-aarch64.so.8"
+
+/* UNW_REG_IP is x30 here: in every frame but the first that is the same. */
+enum { PROGRAM_COUNTER = UNW_AARCH64_PC, FRAME_POINTER = UNW_AARCH64_X29 };
+
+static uintptr_t saved_register(const struct registers *at, unw_regnum_t number)
+{
+	if (number == UNW_AARCH64_X30)
+		return at->lr;
+	return number >= UNW_AARCH64_X19 && number <= UNW_AARCH64_X28 ? at->saved[number - UNW_AARCH64_X19] : 0;
+}
+#endif
+
 static int access_register(unw_addr_space_t space, unw_regnum_t number, unw_word_t *value, int write, void *arg)
 {
 	const struct walk *walk = arg;
@@ -207,15 +237,10 @@ static int access_register(unw_addr_space_t space, unw_regnum_t number, unw_word
 	if (write)
 		return -UNW_EBADREG;
 	switch (number) {
-	case UNW_REG_IP: *value = walk->at->pc; break;
+	case PROGRAM_COUNTER: *value = walk->at->pc; break;
 	case UNW_REG_SP: *value = walk->at->sp; break;
-	case UNW_X86_64_RBP: *value = walk->at->bp ? walk->at->bp : guess_frame_pointer(walk); break;
-	case UNW_X86_64_RBX: *value = walk->at->bx; break;
-	case UNW_X86_64_R12: *value = walk->at->r12; break;
-	case UNW_X86_64_R13: *value = walk->at->r13; break;
-	case UNW_X86_64_R14: *value = walk->at->r14; break;
-	case UNW_X86_64_R15: *value = walk->at->r15; break;
-	default: *value = 0;
+	case FRAME_POINTER: *value = walk->at->bp ? walk->at->bp : guess_frame_pointer(walk); break;
+	default: *value = saved_register(walk->at, number);
 	}
 	return 0;
 }
@@ -254,7 +279,7 @@ static bool begins(unw_addr_space_t space)
 /* Two threads that come at once find the same functions; the second address space is left unused. */
 static bool load(void)
 {
-	void *library = dlopen("libunwind-x86_64.so.8", RTLD_NOW | RTLD_LOCAL);
+	void *library = dlopen(LIBUNWIND, RTLD_NOW | RTLD_LOCAL);
 	unw_addr_space_t space = NULL;
 
 	if (!library)

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "switch/context.h"
+#include "switch/registers.h"
 
 #pragma GCC visibility push(default)
 

@@ -3,8 +3,9 @@
  * context.h - the two calls that a CPU, or libc, supplies: make a context, swap two
  *
  * The contract has swapcontext's shape.  What a backend promises:
- *   - the registers that the ABI makes callee-saved, mxcsr and the x87 control
- *     word belong to the context; they are saved by swap and restored by it;
+ *   - the registers that the ABI makes callee-saved and the floating-point control
+ *     registers (mxcsr and the x87 control word, fpcr) belong to the context; they
+ *     are saved by swap and restored by it;
  *   - the signal mask belongs to the kernel thread and is not switched;
  *   - the stack pointer points into a valid stack at every instruction, since a
  *     signal may land on any of them;
@@ -17,7 +18,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #ifdef GREEN_CONTEXT_UCONTEXT
 #include <ucontext.h>
@@ -29,7 +29,7 @@ struct context {
 #define CONTEXT_NAME "ucontext"
 #else
 
-/* context_x86_64.S knows the offset of SP. */
+/* The CPU's assembly knows the offset of SP. */
 struct context {
 	void *sp; /* of the frame that swap left on the suspended stack */
 };
@@ -37,10 +37,7 @@ struct context {
 #define CONTEXT_NAME "native"
 #endif
 
-/* Where a context goes on, and what unwinders ask of it; 0 is what nobody knows. */
-struct registers {
-	uintptr_t pc, sp, bp, bx, r12, r13, r14, r15;
-};
+struct registers;
 
 /* green__context_registers - those of CONTEXT, which is suspended; false if this CPU's are not known */
 bool green__context_registers(const struct context *context, struct registers *registers);

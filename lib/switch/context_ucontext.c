@@ -5,6 +5,7 @@
 
 #include "base/sys.h"
 #include "switch/context.h"
+#include "switch/registers.h"
 
 /* makecontext passes ints only, so the two pointers travel in halves. */
 static void context_start(unsigned entry_high, unsigned entry_low, unsigned arg_high, unsigned arg_low)
@@ -39,23 +40,5 @@ void green__context_swap(struct context *from, struct context *to)
 
 bool green__context_registers(const struct context *context, struct registers *registers)
 {
-#if defined(__x86_64__)
-	const greg_t *saved = context->saved.uc_mcontext.gregs;
-
-	*registers = (struct registers){
-		.pc = (uintptr_t)saved[REG_RIP],
-		.sp = (uintptr_t)saved[REG_RSP],
-		.bp = (uintptr_t)saved[REG_RBP],
-		.bx = (uintptr_t)saved[REG_RBX],
-		.r12 = (uintptr_t)saved[REG_R12],
-		.r13 = (uintptr_t)saved[REG_R13],
-		.r14 = (uintptr_t)saved[REG_R14],
-		.r15 = (uintptr_t)saved[REG_R15],
-	};
-	return true;
-#else
-	(void)context;
-	*registers = (struct registers){ .pc = 0 };
-	return false;
-#endif
+	return registers_of_ucontext(&context->saved, registers);
 }

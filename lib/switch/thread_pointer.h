@@ -40,6 +40,17 @@ static inline void thread_pointer_write(uintptr_t pointer)
 {
 	__asm__ volatile("msr tpidr_el0, %0" : : "r"(pointer) : "memory");
 }
+#else
+/* All have the kernel thread's, for there is no shim. */
+static inline uintptr_t thread_pointer_read(void)
+{
+	return 0;
+}
+
+static inline void thread_pointer_write(uintptr_t pointer)
+{
+	(void)pointer;
+}
 #endif
 
 /* thread_pointer_init - find out how it can be written; before the first write */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* context_native.c - builds the first frame that context_x86_64.S expects */
+/* frame_x86_64.c - builds the first frame that context_x86_64.S expects */
 #include <stdint.h>
 #include <string.h>
 
 #include "switch/context.h"
+#include "switch/registers.h"
 
 /* Known by its offsets to context_x86_64.S, where it is drawn. */
 struct context_frame {
