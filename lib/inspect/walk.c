@@ -76,16 +76,36 @@ static bool lies_in(uintptr_t address, uintptr_t from, uintptr_t end)
 	return address >= from && address < end && end - address >= sizeof(uintptr_t);
 }
 
+/* There is no such way to change a mask, and so it changes nothing; but what it points to is read first. */
+static bool can_read(uintptr_t address)
+{
+	return sys_call(SYS_rt_sigprocmask, -1, address, NULL, sizeof(uint64_t)) == -EINVAL;
+}
+
+/*
+ * At most a page.  Some kernels and sandboxes have no call that reads memory; while a stack stands still, so do
+ * the tables of the code on it, and what is there now stays.
+ */
+static bool read_table(const struct walk *walk, void *to, uintptr_t from, size_t size)
+{
+	if (read_memory(to, from, size) == size)
+		return true;
+	if (!walk->in_place || !can_read(from) || !can_read(from + size - sizeof(uint64_t)))
+		return false;
+	memcpy(to, (const void *)from, size);
+	return true;
+}
+
 /* Tables of frames are read word by word and lie together, so they come in blocks. */
 static bool read_from_block(struct walk *walk, uintptr_t address, uintptr_t *word)
 {
 	uintptr_t block = address & ~(uintptr_t)(BLOCK - 1);
 
 	if (address - block > BLOCK - sizeof(*word))
-		return read_memory(word, address, sizeof(*word)) == sizeof(*word);
+		return read_table(walk, word, address, sizeof(*word));
 	if (walk->block != block) {
 		walk->block = 0;
-		if (read_memory(walk->block_bytes, block, BLOCK) != BLOCK)
+		if (!read_table(walk, walk->block_bytes, block, BLOCK))
 			return false;
 		walk->block = block;
 	}
@@ -144,7 +164,7 @@ static int find_frame(unw_addr_space_t space, unw_word_t pc, unw_proc_info_t *fo
 	if (_dl_find_object((void *)pc, &object) || !object.dlfo_eh_frame)
 		return -UNW_ENOINFO;
 	address = (uintptr_t)object.dlfo_eh_frame;
-	if (read_memory(&header, address, sizeof(header)) != sizeof(header) || header.version != HEADER_VERSION ||
+	if (!read_table(walk, &header, address, sizeof(header)) || header.version != HEADER_VERSION ||
 	    header.count_encoding != COUNT_UDATA4 || header.table_encoding != TABLE_DATAREL_SDATA4)
 		return -UNW_ENOINFO;
 	table.start_ip = (unw_word_t)object.dlfo_map_start;
