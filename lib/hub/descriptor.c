@@ -173,7 +173,7 @@ static int socket_kind(int fd)
 	/* An upper-layer protocol such as kTLS cuts the stream into records; MPTCP and SCTP are not TCP either. */
 	if (socket_option(fd, SO_PROTOCOL) != IPPROTO_TCP)
 		return DESCRIPTOR_STREAM;
-	if (sys_call(SYS_getsockopt, fd, IPPROTO_TCP, TCP_ULP, protocol, &length) == 0 && protocol[0])
+	if (sys_call(SYS_getsockopt, fd, IPPROTO_TCP, TCP_ULP, protocol, &length) == 0 && length && protocol[0])
 		return DESCRIPTOR_STREAM;
 	return DESCRIPTOR_TCP;
 }

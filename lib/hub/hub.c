@@ -212,10 +212,12 @@ static bool nothing_left(const struct hub *hub)
 	return hub->runner && !hub->kept && !hub->flow->tasks;
 }
 
+unsigned green__tool_threads = SANITIZER_THREADS;
+
 /* True if the process has kernel threads that are neither this one nor made by the library; in doubt it has. */
 static bool others_live(void)
 {
-	unsigned own = 1 + green__workers() + green__helpers() + SANITIZER_THREADS;
+	unsigned own = 1 + green__workers() + green__helpers() + green__tool_threads;
 	struct stat tasks = { .st_nlink = 0 };
 
 	if (green__hubs() > 1)

@@ -150,6 +150,9 @@ void green__hub_take_in(struct hub *hub);
 /* green__hub_after_fork - in the child: only the current greenlet is left, with a new loop; 0 or -errno */
 int green__hub_after_fork(struct hub *hub);
 
+/* Kernel threads that wake nobody: those that a sanitizer has of its own; tests count those of an emulator. */
+extern unsigned green__tool_threads;
+
 /* green__hub_check - true if the hub's structures agree; for tests and debug builds */
 bool green__hub_check(const struct hub *hub);
 
