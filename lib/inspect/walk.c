@@ -346,17 +346,23 @@ bool green__walk_busy(void)
 	return __atomic_load_n(&walkers, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* True if there is one more frame; it goes on at PC. */
+/* True if there is one more frame; it goes on at PC. The outermost may be taken for its own caller. */
 static bool step(unw_cursor_t *cursor, unw_word_t *pc)
 {
-	return unwinder.step(cursor) > 0 && unwinder.get_reg(cursor, UNW_REG_IP, pc) == 0 && *pc;
+	unw_word_t pc_before = *pc, sp_before = 0, sp = 0;
+
+	unwinder.get_reg(cursor, UNW_REG_SP, &sp_before);
+	if (unwinder.step(cursor) <= 0 || unwinder.get_reg(cursor, UNW_REG_IP, pc) || !*pc)
+		return false;
+	unwinder.get_reg(cursor, UNW_REG_SP, &sp);
+	return *pc != pc_before || sp != sp_before;
 }
 
 static size_t walk_all(struct walk *walk, uintptr_t *frames, size_t count)
 {
 	unw_cursor_t cursor;
 	size_t done = 0;
-	unw_word_t pc;
+	unw_word_t pc = walk->at->pc;
 
 	if (count == 0)
 		return 0;

@@ -22,8 +22,11 @@
 #ifdef GREEN_CONTEXT_UCONTEXT
 #include <ucontext.h>
 
+#include "switch/registers.h"
+
 struct context {
 	ucontext_t saved;
+	struct registers at; /* inside swap; where libc goes on is its own affair */
 };
 
 #define CONTEXT_NAME "ucontext"

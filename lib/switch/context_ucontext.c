@@ -5,7 +5,6 @@
 
 #include "base/sys.h"
 #include "switch/context.h"
-#include "switch/registers.h"
 
 /* makecontext passes ints only, so the two pointers travel in halves. */
 static void context_start(unsigned entry_high, unsigned entry_low, unsigned arg_high, unsigned arg_low)
@@ -35,10 +34,14 @@ void green__context_swap(struct context *from, struct context *to)
 {
 	/* swapcontext installs the mask saved with TO; the mask is the kernel thread's, so save it there first. */
 	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &to->saved.uc_sigmask, sizeof(uint64_t));
+	registers_here(&from->at);
 	swapcontext(&from->saved, &to->saved);
+	/* A walk begins in this frame, so the call above may not be made in its place. */
+	__asm__ volatile("" : : : "memory");
 }
 
 bool green__context_registers(const struct context *context, struct registers *registers)
 {
-	return registers_of_ucontext(&context->saved, registers);
+	*registers = context->at;
+	return registers->pc != 0;
 }
