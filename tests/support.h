@@ -40,7 +40,13 @@ int suite_end(void);
 /* skipped - say that the test that calls has not tested anything, because of WHY; return after it */
 void skipped(const char *why);
 
-/* tools_watch - true under valgrind and in builds with a sanitizer, where time, memory and signals are not native */
+/*
+ * tools_watch - true where time, memory and signals are not native: under valgrind, in builds with a sanitizer, and
+ * under an emulator of another CPU
+ *
+ * qemu-user 7.2 ignores guard pages, tells in /proc where its own code is, keeps memory for each thread that has
+ * ended, and says itself that a fault has ended the program.
+ */
 bool tools_watch(void);
 
 /* processes_have_descriptors - false before Linux 5.3 and under a valgrind that does not know pidfd_open */

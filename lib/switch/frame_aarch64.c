@@ -24,7 +24,7 @@ _Static_assert(offsetof(struct context, sp) == 0, "the assembly's CONTEXT_SP");
 
 void green__context_start(void) __attribute__((visibility("hidden")));
 
-/* The assembly signs return addresses where the compiler does, by key A and the stack pointer that they are used with. */
+/* The assembly signs return addresses where the compiler does: by key A and the stack pointer at their use. */
 static void *sign(void *address, uintptr_t sp)
 {
 #ifdef __ARM_FEATURE_PAC_DEFAULT
