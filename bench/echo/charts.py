@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""charts.py - a plot of dots with whiskers, as SVG, one panel for each number of connections"""
+"""charts.py - a plot of dots with whiskers, as SVG, in panels"""
 import math
 from html import escape
 
@@ -47,17 +47,17 @@ def panel(title, rows, left, top):
         yield f'<circle cx="{scale(median):.1f}" cy="{y:.1f}" r="3.5" fill="{COLORS[family]}"/>'
 
 
-def legend(left, top):
-    for family, words in LEGEND.items():
+def legend(left, top, known):
+    for family, words in known.items():
         yield f'<circle cx="{left + 4}" cy="{top - 4}" r="4" fill="{COLORS[family]}"/>'
         yield text(left + 13, top, words, color=COLORS[family])
         left += 34 + 7 * len(words)
 
 
-def plot(title, panels):
-    """PANELS: title and rows of each, two beside each other; the whole is returned as one text."""
+def plot(title, panels, known=None):
+    """PANELS: title and rows of each, two beside each other; KNOWN: what the families are called.  All as one text."""
     width = 2 * (NAMES + PLOT + GAP)
-    body, top = [text(12, 22, title, size=14, weight="bold"), *legend(12, 40)], TOP + 8
+    body, top = [text(12, 22, title, size=14, weight="bold"), *legend(12, 40, known or LEGEND)], TOP + 8
     for pair in (panels[i:i + 2] for i in range(0, len(panels), 2)):
         for column, (name, rows) in enumerate(pair):
             body += panel(name, rows, column * (NAMES + PLOT + GAP), top)

@@ -26,8 +26,8 @@ BUSY = 0.2              # cores that strangers may use before a figure is taken 
 class Progress:
     """A bar on a terminal, else a line now and then; on stderr, for stdout is the result's."""
 
-    def __init__(self, steps):
-        self.steps, self.done, self.began, self.shown = max(steps, 1), 0, time.monotonic(), 0.0
+    def __init__(self, steps, name="bench-echo"):
+        self.steps, self.name, self.done, self.began, self.shown = max(steps, 1), name, 0, time.monotonic(), 0.0
 
     def step(self, words):
         share = self.done / self.steps
@@ -37,7 +37,7 @@ class Progress:
             print(f"\r\033[K[{bar:30}] {share:4.0%} {self.left(share)}{words}", end="", file=sys.stderr, flush=True)
         elif time.monotonic() - self.shown > 20:
             self.shown = time.monotonic()
-            print(f"bench-echo: {share:.0%}, {self.left(share)}{words}", file=sys.stderr, flush=True)
+            print(f"{self.name}: {share:.0%}, {self.left(share)}{words}", file=sys.stderr, flush=True)
 
     def left(self, share):
         seconds = (time.monotonic() - self.began) * (1 - share) / share if share > 0.02 else 0

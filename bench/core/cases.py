@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: MIT
+"""cases.py - what the core benchmark measures: programs, how each is built, and which of their cases stand together"""
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from kinds import PYTHON, Missing, make_unless_newer
+
+HERE = Path(__file__).resolve().parent
+SOURCES = HERE / "programs"
+FOLDER = "bench/core"
+ARMED = 1000000         # timers around the one that is measured
+WARNINGS = ["-Wall", "-Wextra"]
+
+
+class Program:
+    """Runs as `command CASE TIMES WARM SIZE`.  FAMILY: green (uses libgreen), shim (under `green run`), peer or limit."""
+
+    family = "peer"
+    counts_instructions = False
+
+    def __init__(self, key):
+        self.key = key
+
+    def prepare(self, build):
+        """Builds what make has not built; Missing if this machine lacks what it takes."""
+
+    def command(self, build):
+        raise NotImplementedError
+
+
+class Made(Program):
+    """A C program that make builds, on some CPUs only."""
+
+    counts_instructions = True
+
+    def __init__(self, key, family="peer"):
+        super().__init__(key)
+        self.family = family
+
+    def prepare(self, build):
+        if not (build / FOLDER / self.key).exists():
+            raise Missing(f"bench/core/{self.key}, which is made for the CPUs that libgreen knows natively,")
+
+    def command(self, build):
+        return [str(build / FOLDER / self.key)]
+
+
+class Linked(Program):
+    """A C or C++ program on somebody else's library."""
+
+    counts_instructions = True
+
+    def __init__(self, source, libraries, header, package):
+        super().__init__(Path(source).stem)
+        self.source, self.libraries, self.header, self.package = source, libraries, header, package
+
+    def compiler(self):
+        name = "g++" if self.source.endswith("pp") else "gcc"
+        if not shutil.which(name):
+            raise Missing(name)
+        return [name, "-g", "-O2", "-D_GNU_SOURCE"]
+
+    def prepare(self, build):
+        language = "c++" if self.source.endswith("pp") else "c"
+        probe = subprocess.run([*self.compiler(), "-E", "-x", language, "-"], input=f"#include <{self.header}>\n",
+                               text=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        if probe.returncode:
+            raise Missing(self.package)
+        sources = [SOURCES / self.source, SOURCES / "harness.c", SOURCES / "harness.h"]
+        make_unless_newer(build / FOLDER / self.key, sources, [*self.compiler(), *WARNINGS, "-o", *self.command(build),
+                                                               *map(str, sources[:2]), *self.libraries])
+
+    def command(self, build):
+        return [str(build / FOLDER / self.key)]
+
+
+class Script(Program):
+    """A Python program; PACKAGE brings MODULE.  WORDS come before the case."""
+
+    def __init__(self, key, source, module=None, package=None, words=()):
+        super().__init__(key)
+        self.source, self.module, self.package, self.words = source, module, package, words
+
+    def prepare(self, build):
+        if not os.access(PYTHON, os.X_OK):
+            raise Missing("python3")
+        if self.module and subprocess.run([PYTHON, "-c", f"import {self.module}"], stderr=subprocess.DEVNULL,
+                                          check=False).returncode:
+            raise Missing(self.package)
+
+    def command(self, build):
+        return [PYTHON, str(SOURCES / self.source), *self.words]
+
+
+class Node(Program):
+    def prepare(self, build):
+        if not shutil.which("node"):
+            raise Missing("nodejs")
+
+    def command(self, build):
+        return ["node", str(SOURCES / "core.js")]
+
+
+class Go(Program):
+    def prepare(self, build):
+        if not shutil.which("go"):
+            raise Missing("golang-go")
+        make_unless_newer(Path(self.command(build)[0]), [SOURCES / "core.go"],
+                          ["go", "build", "-o", *self.command(build), str(SOURCES / "core.go")],
+                          {"GOCACHE": str(build / "bench/echo/go-cache"), "CGO_ENABLED": "0", "GOFLAGS": "",
+                           "GO111MODULE": "off"})
+
+    def command(self, build):
+        return [str(build / FOLDER / "core_go")]
+
+
+class Shimmed(Program):
+    """Another program, unchanged, under `green run`."""
+
+    family = "shim"
+
+    def __init__(self, key, other):
+        super().__init__(key)
+        self.other = other
+
+    def prepare(self, build):
+        self.other.prepare(build)
+
+    def command(self, build):
+        return [str(build / "green"), "run", "--", *self.other.command(build)]
+
+
+class Cell:
+    """One line of a table: case NAME of PROGRAM.  EMULATED: valgrind can run it.  COUNT: how many at once, of memory."""
+
+    def __init__(self, program, name, label, emulated=True, count=None):
+        self.program, self.name, self.label, self.count = program, name, label, count
+        self.key, self.family = f"{program.key}.{name}", program.family
+        self.counts_instructions = program.counts_instructions and emulated
+
+
+class Case:
+    """What stands together in a table: cells whose figures mean the same.  The first is what the others are compared to."""
+
+    def __init__(self, key, title, unit, words, cells):
+        self.key, self.title, self.unit, self.words, self.cells = key, title, unit, words, cells
+
+
+GREEN = Made("green_core", "green")
+CONTEXT = Made("green_context", "green")
+ASM = Made("asm_switch", "limit")
+LIBC = Made("c_libc")
+RUN = Shimmed("run", LIBC)
+BOOST = Linked("boost_context.cpp", ["-lboost_context"], "boost/context/fiber.hpp", "libboost-context-dev")
+FIBER = Linked("boost_fiber.cpp", ["-lboost_fiber", "-lboost_context"], "boost/fiber/all.hpp", "libboost-fiber-dev")
+ST = Linked("c_st.c", ["-lst"], "st.h", "libst-dev")
+PTH = Linked("c_pth.c", ["-lpth"], "pth.h", "libpth-dev")
+EV = Linked("c_ev.c", ["-lev"], "ev.h", "libev-dev")
+UV = Linked("c_uv.c", ["-luv"], "uv.h", "libuv1-dev")
+GO = Go("go")
+NODE = Node("node")
+PY = Script("python", "core_python.py")
+GREENLET = Script("greenlet", "core_greenlet.py", "greenlet", "python3-greenlet")
+GEVENT = Script("gevent", "core_gevent.py", "gevent", "python3-gevent")
+ASYNCIO = Script("asyncio", "core_asyncio.py")
+UVLOOP = Script("uvloop", "core_asyncio.py", "uvloop", "python3-uvloop", ["uvloop"])
+
+
+def loops(name, words):
+    """The same case of asyncio with its own loop and with uvloop."""
+    return [Cell(ASYNCIO, name, f"asyncio: {words}"), Cell(UVLOOP, name, f"uvloop: {words}")]
+
+
+def switches():
+    yield Case("switch", "Switch", "switch",
+               "From one stack to another and no scheduler between. Those of which nothing stands here can only yield.",
+               [Cell(GREEN, "switch", "libgreen: green_switch"),
+                Cell(CONTEXT, "switch", "libgreen: the context switch alone"),
+                Cell(ASM, "switch", "reference: six registers, then a jump"),
+                Cell(ASM, "switch_return", "reference: six registers, then a return"),
+                Cell(BOOST, "switch", "Boost.Context: jump_fcontext"),
+                Cell(BOOST, "switch_fiber", "Boost.Context: fiber::resume"),
+                Cell(LIBC, "switch", "libc: swapcontext"),
+                Cell(GREENLET, "switch", "greenlet: switch")])
+    yield Case("yield", "Yield", "yield", "Two tasks take turns by way of the scheduler.",
+               [Cell(GREEN, "yield", "libgreen: green_yield"),
+                Cell(GO, "yield", "Go: runtime.Gosched"),
+                Cell(FIBER, "yield", "Boost.Fiber: yield"),
+                Cell(ST, "yield", "State Threads: st_usleep(0), for there is no yield"),
+                Cell(PTH, "yield", "GNU Pth: pth_yield"),
+                Cell(NODE, "yield", "node: await null"),
+                Cell(GEVENT, "yield", "gevent: sleep(0)"),
+                *loops("yield", "sleep(0)")])
+    yield Case("tls", "Switch with thread-local storage of one's own", "switch",
+               "Two pthreads of an unchanged C program take turns.",
+               [Cell(RUN, "yield", "green run: sched_yield"),
+                Cell(RUN, "park", "green run: two semaphores"),
+                Cell(RUN, "mutex_busy", "green run: a mutex both want, and sched_yield"),
+                Cell(LIBC, "yield", "kernel threads: sched_yield"),
+                Cell(LIBC, "park", "kernel threads: two semaphores"),
+                Cell(LIBC, "mutex_busy", "kernel threads: a mutex both want, and sched_yield"),
+                Cell(ASM, "wrfsbase", "the instruction wrfsbase alone", emulated=False)])
+
+
+def lives():
+    yield Case("spawn", "Spawn, run, join", "task", "One after the other: each is joined before the next is spawned.",
+               [Cell(GREEN, "spawn", "libgreen: green_spawn, green_join"),
+                Cell(RUN, "spawn", "green run: pthread_create, pthread_join"),
+                Cell(GO, "spawn", "Go: go, WaitGroup"),
+                Cell(FIBER, "spawn", "Boost.Fiber: fiber, join"),
+                Cell(ST, "spawn", "State Threads: create, join"),
+                Cell(PTH, "spawn", "GNU Pth: pth_spawn, pth_join"),
+                Cell(LIBC, "spawn", "kernel threads: pthread_create, pthread_join"),
+                Cell(GEVENT, "spawn", "gevent: spawn, join"),
+                *loops("spawn", "create_task, await")])
+    yield Case("spawn_many", "Spawn a thousand, then join them", "task", "",
+               [Cell(GREEN, "spawn_many", "libgreen: green_spawn, green_join"), Cell(GO, "spawn_many", "Go: go, WaitGroup")])
+    yield Case("create", "Create, switch to, end", "life", "A stack without a scheduler, from its beginning to its end.",
+               [Cell(GREEN, "create", "libgreen: green_create, green_destroy"),
+                Cell(BOOST, "create", "Boost.Context: fiber"),
+                Cell(GREENLET, "create", "greenlet")])
+    yield Case("next", "Next value of a generator", "value", "To the body and back. CPython's, node's have no stack.",
+               [Cell(GREEN, "next", "libgreen: green_generator_next"), Cell(PY, "next", "CPython: next"),
+                Cell(NODE, "next", "node: next")])
+
+
+def hand_overs():
+    yield Case("park", "Park and wake", "hand-over",
+               "Two tasks wake each other in turn, by whatever is lightest of their kind; each then waits.",
+               [Cell(GREEN, "park", "libgreen: two green_semaphores"),
+                Cell(GREEN, "event", "libgreen: two green_events"),
+                Cell(GO, "park", "Go: two channels"),
+                Cell(FIBER, "park", "Boost.Fiber: mutex, two conditions"),
+                Cell(ST, "park", "State Threads: two conditions"),
+                Cell(PTH, "park", "GNU Pth: mutex, two conditions"),
+                Cell(GEVENT, "park", "gevent: two Semaphores"),
+                *loops("park", "two Semaphores")])
+    for key, title, words in (("mutex_free", "Lock and unlock", "A mutex that is free."),
+                              ("mutex_busy", "Lock, yield, unlock", "A mutex that two tasks want in turn.")):
+        yield Case(key, title, "lock", words,
+                   [Cell(GREEN, key, "libgreen: green_mutex"),
+                    Cell(GO, key, "Go: sync.Mutex"),
+                    Cell(FIBER, key, "Boost.Fiber: mutex"),
+                    Cell(ST, key, "State Threads: st_mutex"),
+                    Cell(PTH, key, "GNU Pth: pth_mutex"),
+                    *([Cell(LIBC, key, "kernel threads: pthread_mutex")] if key == "mutex_free" else []),
+                    Cell(GEVENT, key, "gevent: BoundedSemaphore"),
+                    *loops(key, "Lock")])
+    yield Case("queue", "Queue", "item", "From one task to another through a queue with room for one.",
+               [Cell(GREEN, "queue", "libgreen: green_queue"),
+                Cell(GO, "queue", "Go: channel of 1"),
+                Cell(FIBER, "queue", "Boost.Fiber: buffered_channel"),
+                Cell(GEVENT, "queue", "gevent: Queue"),
+                *loops("queue", "Queue")])
+    yield Case("channel", "Channel", "item", "The same with no room at all. asyncio has none.",
+               [Cell(GREEN, "channel", "libgreen: GREEN_CHANNEL"),
+                Cell(GO, "channel", "Go: channel"),
+                Cell(FIBER, "channel", "Boost.Fiber: unbuffered_channel"),
+                Cell(GEVENT, "channel", "gevent: Channel")])
+
+
+def all_cases():
+    return [*switches(), *lives(), *hand_overs()]

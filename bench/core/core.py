@@ -1,0 +1,222 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""core.py - what the core operations of libgreen cost beside those of others; with --quick only: does every case run?"""
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "echo"))  # what both benchmarks need lies there
+
+# pylint: disable=wrong-import-position
+import cases
+import measure
+import runs
+import tables
+from echo import TROUBLES, Progress, leave
+from kinds import Missing, make_unless_newer
+
+PACKAGES = ["gcc", "golang-go", "libboost-context-dev", "libboost-fiber-dev", "libev-dev", "libpth-dev", "libst-dev",
+            "libuv1-dev", "nodejs", "python3", "python3-gevent", "python3-greenlet", "python3-uvloop", "valgrind"]
+FIRST = 1000                        # units of the run that tells how many fill the time
+LEAST, MOST = 100, 20000000         # units of a run
+PLAUSIBLE = (0.2, 20e6)             # ns for one unit of anything, on any machine, under load
+COUNTERS = {"instructions": runs.instructions, "allocations": runs.allocations, "kernel": runs.kernel_switches}
+
+
+class Bench:
+    def __init__(self, options, build):
+        self.options, self.build = options, build
+        wanted = options.only.split(",") if options.only else []
+        known = cases.all_cases()
+        if unknown := set(wanted) - {case.key for case in known}:
+            raise SystemExit(f"core.py: --only={','.join(sorted(unknown))}: choose from {' '.join(c.key for c in known)}")
+        self.figures = tables.Figures([case for case in known if not wanted or case.key in wanted])
+        self.times = {}
+        self.packages = self.leave_out_missing()
+        self.way = measure.counter() if options.counts else None
+        self.run = {"rounds": options.rounds, "milliseconds": options.milliseconds, "date": time.strftime("%Y-%m-%d"),
+                    "pinned": measure.cores()[0] is not None, "load_before": self.load(), "versions": versions(),
+                    "counter": self.way and self.way.name, "valgrind": options.counts and bool(shutil.which("valgrind"))}
+
+    @staticmethod
+    def load():
+        return " ".join(f"{value:.2f}" for value in os.getloadavg())
+
+    def leave_out_missing(self):
+        """Builds all programs; cells whose program cannot run here go, and are named."""
+        missing = {}
+        for program in {cell.program for _, cell in self.figures.cells()}:
+            try:
+                program.prepare(self.build)
+            except Missing as package:
+                missing[program] = str(package)
+        for case in self.figures.cases:
+            gone = [cell for cell in case.cells if cell.program in missing]
+            self.figures.missing += [f"{case.title}: {cell.label}: {missing[cell.program]} is not installed"
+                                     for cell in gone]
+            case.cells = [cell for cell in case.cells if cell not in gone]
+        return sorted(set(missing.values()))
+
+    def attempt(self, what, function, *arguments):
+        try:
+            return function(*arguments)
+        except TROUBLES as trouble:
+            self.figures.troubles.append(" ".join(f"{what}: {trouble}".split()))
+            return None
+
+    # ---- time ----
+
+    def size(self):
+        return cases.ARMED if not self.options.quick else 1000
+
+    def calibrate(self, cell):
+        """How many units take about as long as a run shall; an even number, for some halve it."""
+        first = self.attempt(cell.label, runs.time, self.build, cell, FIRST, self.size())
+        if first:
+            wanted = self.options.milliseconds * 1e6 / max(first[0], 0.5)
+            self.times[cell.key] = int(min(max(wanted, LEAST), MOST)) // 2 * 2
+
+    def time(self, cell):
+        if cell.key in self.times:
+            result = self.attempt(cell.label, runs.time, self.build, cell, self.times[cell.key], self.size())
+            if result:
+                self.figures.add(cell, *result)
+
+    def round(self, number, progress):
+        """Case by case, so that what is compared is measured close together."""
+        self.figures.rounds.append({})
+        for case in self.figures.cases:
+            order = case.cells[:]
+            random.Random(f"{number} {case.key}").shuffle(order)
+            for cell in order:
+                progress.step(f"round {number + 1} of {self.options.rounds}: {case.title}, {cell.label}")
+                self.time(cell)
+
+    # ---- counts ----
+
+    def counted(self):
+        """What to count of which cell."""
+        for _, cell in self.figures.cells():
+            if self.run["valgrind"] and cell.counts_instructions:
+                yield "instructions", cell
+            if self.way:
+                yield "calls", cell
+            if cell.program is not cases.GO:    # which has no malloc
+                yield "allocations", cell
+            yield "kernel", cell
+
+    def count(self, what, cell):
+        if what == "calls":
+            value = self.attempt(f"{cell.label}, system calls", runs.system_calls, self.build, cell, self.way)
+        else:
+            value = self.attempt(f"{cell.label}, {tables.COUNTS[what]}", COUNTERS[what], self.build, cell)
+        if value is not None:
+            self.figures.counts[cell.key, what] = value
+
+    def measure(self):
+        cells = [cell for _, cell in self.figures.cells()]
+        counted = list(self.counted()) if self.options.counts else []
+        progress = Progress(len(cells) * (1 + self.options.rounds) + len(counted), "bench-core")
+        for cell in cells:
+            progress.step(f"how long: {cell.label}")
+            self.calibrate(cell)
+        for number in range(self.options.rounds):
+            self.round(number, progress)
+        if counted:
+            build_malloc_counter(self.build)
+        for what, cell in counted:
+            progress.step(f"{tables.COUNTS[what]}: {cell.label}")
+            self.count(what, cell)
+        progress.end()
+        self.run["load_after"] = self.load()
+
+    # ---- results ----
+
+    def write(self):
+        folder = self.build / cases.FOLDER
+        (folder / "core.md").write_text(tables.markdown(self.figures, self.run, "core.svg"))
+        (folder / "core.svg").write_text(tables.svg(self.figures))
+        (folder / "core.json").write_text(json.dumps(tables.as_json(self.figures, self.run), indent=1) + "\n")
+        return folder / "core.md"
+
+    def check(self):
+        """Every case has run, and no figure is absurd."""
+        for case, cell in self.figures.cells():
+            for value in self.figures.all(cell):
+                if not PLAUSIBLE[0] < value < PLAUSIBLE[1]:
+                    self.figures.troubles.append(f"{case.title}: {cell.label}: {value:g} ns is not plausible")
+        ran = [cell for _, cell in self.figures.cells() if self.figures.all(cell)]
+        for missing in self.figures.missing:
+            print(f"skipped: {missing}")
+        for trouble in self.figures.troubles:
+            print(f"FAILED: {trouble}")
+        print(f"{len(ran)} passed, {len(self.figures.troubles)} failed, {len(self.figures.missing)} skipped")
+
+    def summary(self):
+        print("\nBars:")
+        for what, words, limit, measured, verdict in tables.bar_rows(self.figures):
+            print(f"  {what} {words}: {measured}, bar {limit}: {verdict.replace('**', '')}")
+        for trouble in self.figures.troubles:
+            print(f"bench-core: wrong: {trouble}")
+
+
+def versions():
+    try:
+        done = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}\n", *PACKAGES], text=True, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    except FileNotFoundError:
+        return ["not known"]
+    return [line for line in done.stdout.splitlines() if len(line.split()) == 2]
+
+
+def build_malloc_counter(build):
+    target, source = build / cases.FOLDER / "libcount_malloc.so", cases.SOURCES / "count_malloc.c"
+    make_unless_newer(target, [source], ["gcc", "-O2", "-shared", "-fPIC", "-fno-builtin", "-o", str(target), str(source)])
+
+
+def parse():
+    parser = argparse.ArgumentParser(description="Measures the core operations of libgreen beside those of others.")
+    parser.add_argument("--build", default="build", metavar="DIR", help="the build directory (build)")
+    parser.add_argument("--quick", action="store_true", help="one short round: does every case run?")
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often each is measured (9)")
+    parser.add_argument("--milliseconds", type=float, metavar="MS", help="how long each time (30)")
+    parser.add_argument("--only", metavar="CASE,...", help="these cases")
+    parser.add_argument("--no-counts", dest="counts", action="store_false", help="times only")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (1 if options.quick else 9)
+    options.milliseconds = options.milliseconds or (1 if options.quick else 30)
+    options.counts = options.counts and not options.quick
+    return options
+
+
+def main():
+    options = parse()
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, leave)
+    build = Path(options.build).resolve()
+    if not os.access(build / cases.FOLDER / "green_core", os.X_OK):
+        print(f"core.py: {build}/{cases.FOLDER}/green_core is not there; build first", file=sys.stderr)
+        return 1
+    bench, began = Bench(options, build), time.monotonic()
+    if bench.packages and not options.quick:
+        print(f"bench-core: not measured for want of {' '.join(bench.packages)}; `./bootstrap bench` installs them",
+              flush=True)
+    bench.measure()
+    if options.quick:
+        bench.check()
+    else:
+        bench.summary()
+        print(f"\nbench-core: {bench.write()}, {time.monotonic() - began:.0f} s")
+    return 1 if bench.figures.troubles else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
