@@ -11,11 +11,12 @@ HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "programs"
 FOLDER = "bench/core"
 ARMED = 1000000         # timers around the one that is measured
+DUE = 100000            # timers that are due at once
 WARNINGS = ["-Wall", "-Wextra"]
 
 
 class Program:
-    """Runs as `command CASE TIMES WARM SIZE`.  FAMILY: green (uses libgreen), shim (under `green run`), peer or limit."""
+    """Runs as `command CASE TIMES WARM SIZE`.  FAMILY: green (written with libgreen), shim, peer or limit."""
 
     family = "peer"
     counts_instructions = False
@@ -133,7 +134,7 @@ class Shimmed(Program):
 
 
 class Cell:
-    """One line of a table: case NAME of PROGRAM.  EMULATED: valgrind can run it.  COUNT: how many at once, of memory."""
+    """One line of a table: case NAME of PROGRAM.  EMULATED: valgrind can run it.  COUNT: how many are parked."""
 
     def __init__(self, program, name, label, emulated=True, count=None):
         self.program, self.name, self.label, self.count = program, name, label, count
@@ -142,10 +143,14 @@ class Cell:
 
 
 class Case:
-    """What stands together in a table: cells whose figures mean the same.  The first is what the others are compared to."""
+    """What stands together in a table: cells whose figures mean the same; all are compared to the first.
 
-    def __init__(self, key, title, unit, words, cells):
+    SIZE: what the programs get as such.  TIMES: how many units a run has, if it cannot be any number.
+    """
+
+    def __init__(self, key, title, unit, words, cells, size=0, times=None):
         self.key, self.title, self.unit, self.words, self.cells = key, title, unit, words, cells
+        self.size, self.times = size, times
 
 
 GREEN = Made("green_core", "green")
@@ -166,6 +171,8 @@ GREENLET = Script("greenlet", "core_greenlet.py", "greenlet", "python3-greenlet"
 GEVENT = Script("gevent", "core_gevent.py", "gevent", "python3-gevent")
 ASYNCIO = Script("asyncio", "core_asyncio.py")
 UVLOOP = Script("uvloop", "core_asyncio.py", "uvloop", "python3-uvloop", ["uvloop"])
+LEAVE_AT_ONCE = (NODE,)     # without destructors, so that nobody counts their requests for memory
+GUESSED_BYTES = {"green": 6000, "shim": 20000, "peer": 6000}    # of one that is parked, to know whether there is room
 
 
 def loops(name, words):
@@ -216,8 +223,10 @@ def lives():
                 Cell(GEVENT, "spawn", "gevent: spawn, join"),
                 *loops("spawn", "create_task, await")])
     yield Case("spawn_many", "Spawn a thousand, then join them", "task", "",
-               [Cell(GREEN, "spawn_many", "libgreen: green_spawn, green_join"), Cell(GO, "spawn_many", "Go: go, WaitGroup")])
-    yield Case("create", "Create, switch to, end", "life", "A stack without a scheduler, from its beginning to its end.",
+               [Cell(GREEN, "spawn_many", "libgreen: green_spawn, green_join"),
+                Cell(GO, "spawn_many", "Go: go, WaitGroup")])
+    yield Case("create", "Create, switch to, end", "life",
+               "A stack without a scheduler, from its beginning to its end.",
                [Cell(GREEN, "create", "libgreen: green_create, green_destroy"),
                 Cell(BOOST, "create", "Boost.Context: fiber"),
                 Cell(GREENLET, "create", "greenlet")])
@@ -261,5 +270,56 @@ def hand_overs():
                 Cell(GEVENT, "channel", "gevent: Channel")])
 
 
+def timers():
+    yield Case("timer", "Arm a timer, cancel it", "timer",
+               f"A deadline drawn between one and two hours, while {ARMED:,} others of that kind are armed.",
+               [Cell(GREEN, "timer", "libgreen: green_watch_timer"),
+                Cell(GREEN, "timer_call", "libgreen: green_call_later"),
+                Cell(EV, "timer", "libev: ev_timer"),
+                Cell(UV, "timer", "libuv: uv_timer"),
+                Cell(GO, "timer", "Go: time.AfterFunc, Stop"),
+                Cell(NODE, "timer", "node: setTimeout"),
+                *loops("timer", "call_later")], ARMED)
+    yield Case("timer_churn", "Cancel any timer, arm it anew", "timer",
+               f"One drawn of {ARMED:,} that are armed: few are in any cache.",
+               [Cell(GREEN, "timer_churn", "libgreen: green_watch_timer"),
+                Cell(EV, "timer_churn", "libev: ev_timer"),
+                Cell(UV, "timer_churn", "libuv: uv_timer"),
+                Cell(GO, "timer_churn", "Go: Stop, Reset")], ARMED)
+    def waits(name):
+        return [Cell(GREEN, name, "libgreen: two green_semaphores"),
+                Cell(GO, name, "Go: two channels, select, NewTimer")]
+
+    yield Case("timer_wait", "Park for a minute at most, and wake", "hand-over",
+               "As above, but every wait has a time limit.",
+               [*waits("timer_wait"),
+                Cell(FIBER, "timer_wait", "Boost.Fiber: mutex, two conditions"),
+                Cell(ST, "timer_wait", "State Threads: two conditions"),
+                Cell(GEVENT, "timer_wait", "gevent: two Semaphores"),
+                *loops("timer_wait", "two Semaphores, timeout")])
+    yield Case("timer_wait_armed", f"The same while {ARMED:,} timers are armed", "hand-over", "",
+               waits("timer_wait_armed"), ARMED)
+    yield Case("timer_due", f"{DUE:,} timers that are due", "timer",
+               "Deadlines drawn from 50 ms: once all have come, the time until all have been called, in order.",
+               [Cell(GREEN, "timer_due", "libgreen: green_call_at"),
+                Cell(EV, "timer_due", "libev: ev_timer"),
+                Cell(UV, "timer_due", "libuv: uv_timer, to the millisecond"),
+                Cell(GO, "timer_due", "Go: time.AfterFunc, in any order"),
+                *loops("timer_due", "call_later")], times=DUE)
+
+
+def memory():
+    """COUNT is what a kernel, and a machine of 8 GB, bear."""
+    return [Cell(GREEN, "memory", "libgreen: tasks, default stacks of 256 KB", count=1000000),
+            Cell(GREEN, "memory_small", "libgreen: tasks, stacks of 64 KB", count=1000000),
+            Cell(RUN, "memory", "green run: pthreads, default stacks of 8 MB", count=100000),
+            Cell(GO, "memory", "Go: goroutines", count=1000000),
+            Cell(LIBC, "memory", "kernel threads, default stacks of 8 MB", count=10000),
+            Cell(ST, "memory_small", "State Threads, stacks of 64 KB", count=20000),
+            Cell(FIBER, "memory_small", "Boost.Fiber, stacks of 64 KB", count=100000),
+            Cell(GEVENT, "memory", "gevent: greenlets", count=100000),
+            Cell(ASYNCIO, "memory", "asyncio: tasks", count=100000)]
+
+
 def all_cases():
-    return [*switches(), *lives(), *hand_overs()]
+    return [*switches(), *lives(), *hand_overs(), *timers()]

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""core.py - what the core operations of libgreen cost beside those of others; with --quick only: does every case run?"""
+"""core.py - what the core operations of libgreen cost beside those of others; with --quick: does every case run?"""
 import argparse
 import json
 import os
@@ -25,9 +25,12 @@ from kinds import Missing, make_unless_newer
 
 PACKAGES = ["gcc", "golang-go", "libboost-context-dev", "libboost-fiber-dev", "libev-dev", "libpth-dev", "libst-dev",
             "libuv1-dev", "nodejs", "python3", "python3-gevent", "python3-greenlet", "python3-uvloop", "valgrind"]
+QUICK_SIZE = 1000                   # of everything, with --quick
 FIRST = 1000                        # units of the run that tells how many fill the time
 LEAST, MOST = 100, 20000000         # units of a run
 PLAUSIBLE = (0.2, 20e6)             # ns for one unit of anything, on any machine, under load
+LEAST_KEPT = 100                    # bytes of anything that is parked
+MEMORY_ROUNDS = 3
 COUNTERS = {"instructions": runs.instructions, "allocations": runs.allocations, "kernel": runs.kernel_switches}
 
 
@@ -36,15 +39,21 @@ class Bench:
         self.options, self.build = options, build
         wanted = options.only.split(",") if options.only else []
         known = cases.all_cases()
-        if unknown := set(wanted) - {case.key for case in known}:
-            raise SystemExit(f"core.py: --only={','.join(sorted(unknown))}: choose from {' '.join(c.key for c in known)}")
-        self.figures = tables.Figures([case for case in known if not wanted or case.key in wanted])
+        keys = [*(case.key for case in known), "memory", "start"]
+        if unknown := set(wanted) - set(keys):
+            raise SystemExit(f"core.py: --only={','.join(sorted(unknown))}: choose from {' '.join(keys)}")
+        memory = cases.memory() if not wanted or "memory" in wanted else []
+        self.figures = tables.Figures([case for case in known if not wanted or case.key in wanted], memory)
+        self.pairs = options.pairs if not wanted or "start" in wanted else 0
         self.times = {}
+        if options.quick:
+            runs.Pinned.core = None     # no figure matters, and there is more than one core to be had
         self.packages = self.leave_out_missing()
         self.way = measure.counter() if options.counts else None
         self.run = {"rounds": options.rounds, "milliseconds": options.milliseconds, "date": time.strftime("%Y-%m-%d"),
-                    "pinned": measure.cores()[0] is not None, "load_before": self.load(), "versions": versions(),
-                    "counter": self.way and self.way.name, "valgrind": options.counts and bool(shutil.which("valgrind"))}
+                    "pinned": runs.Pinned.core is not None, "load_before": self.load(), "versions": versions(),
+                    "counter": self.way and self.way.name,
+                    "valgrind": options.counts and bool(shutil.which("valgrind"))}
 
     @staticmethod
     def load():
@@ -53,7 +62,8 @@ class Bench:
     def leave_out_missing(self):
         """Builds all programs; cells whose program cannot run here go, and are named."""
         missing = {}
-        for program in {cell.program for _, cell in self.figures.cells()}:
+        cells = [*(cell for _, cell in self.figures.cells()), *self.figures.memory]
+        for program in {cell.program for cell in cells}:
             try:
                 program.prepare(self.build)
             except Missing as package:
@@ -63,6 +73,9 @@ class Bench:
             self.figures.missing += [f"{case.title}: {cell.label}: {missing[cell.program]} is not installed"
                                      for cell in gone]
             case.cells = [cell for cell in case.cells if cell not in gone]
+        self.figures.missing += [f"Memory: {cell.label}: {missing[cell.program]} is not installed"
+                                 for cell in self.figures.memory if cell.program in missing]
+        self.figures.memory = [cell for cell in self.figures.memory if cell.program not in missing]
         return sorted(set(missing.values()))
 
     def attempt(self, what, function, *arguments):
@@ -74,19 +87,21 @@ class Bench:
 
     # ---- time ----
 
-    def size(self):
-        return cases.ARMED if not self.options.quick else 1000
+    def size(self, case):
+        return min(case.size, QUICK_SIZE) if self.options.quick else case.size
 
-    def calibrate(self, cell):
+    def calibrate(self, case, cell):
         """How many units take about as long as a run shall; an even number, for some halve it."""
-        first = self.attempt(cell.label, runs.time, self.build, cell, FIRST, self.size())
-        if first:
+        if case.times or self.options.quick:
+            self.times[cell.key] = QUICK_SIZE if self.options.quick else case.times
+        elif first := self.attempt(cell.label, runs.time, self.build, cell, FIRST, self.size(case)):
             wanted = self.options.milliseconds * 1e6 / max(first[0], 0.5)
             self.times[cell.key] = int(min(max(wanted, LEAST), MOST)) // 2 * 2
 
-    def time(self, cell):
+    def time(self, case, cell):
         if cell.key in self.times:
-            result = self.attempt(cell.label, runs.time, self.build, cell, self.times[cell.key], self.size())
+            result = self.attempt(f"{case.title}, {cell.label}", runs.time, self.build, cell, self.times[cell.key],
+                                  self.size(case))
             if result:
                 self.figures.add(cell, *result)
 
@@ -98,43 +113,75 @@ class Bench:
             random.Random(f"{number} {case.key}").shuffle(order)
             for cell in order:
                 progress.step(f"round {number + 1} of {self.options.rounds}: {case.title}, {cell.label}")
-                self.time(cell)
+                self.time(case, cell)
+
+    # ---- memory, start ----
+
+    def keep(self, cell):
+        """What one keeps that is parked, if this machine has the memory for so many."""
+        count = min(cell.count, QUICK_SIZE) if self.options.quick else cell.count
+        if count * cases.GUESSED_BYTES[cell.family] > runs.available():
+            self.figures.missing.append(f"Memory: {cell.label}: this machine has too little for {count:,}")
+        elif parts := self.attempt(f"Memory, {cell.label}", runs.memory, self.build, cell, count):
+            self.figures.kept.setdefault(cell.key, []).append(parts)
+
+    def memory_rounds(self):
+        return min(self.options.rounds, MEMORY_ROUNDS)
+
+    def keep_all(self, progress):
+        for number in range(self.memory_rounds()):
+            order = self.figures.memory[:]
+            random.Random(number).shuffle(order)
+            for cell in order:
+                progress.step(f"memory, round {number + 1} of {self.memory_rounds()}: {cell.label}")
+                self.keep(cell)
+
+    def start(self, progress):
+        progress.step("green run true")
+        self.figures.starts = self.attempt("start", runs.start_pairs, self.build, self.pairs, random.Random(0)) or []
 
     # ---- counts ----
 
     def counted(self):
         """What to count of which cell."""
-        for _, cell in self.figures.cells():
+        for case, cell in self.figures.cells():
+            if case.times:
+                continue    # whose runs have the same length
             if self.run["valgrind"] and cell.counts_instructions:
-                yield "instructions", cell
+                yield "instructions", case, cell
             if self.way:
-                yield "calls", cell
-            if cell.program is not cases.GO:    # which has no malloc
-                yield "allocations", cell
-            yield "kernel", cell
+                yield "calls", case, cell
+            if cell.program is not cases.GO and cell.program not in cases.LEAVE_AT_ONCE:
+                yield "allocations", case, cell
+            yield "kernel", case, cell
 
-    def count(self, what, cell):
+    def count(self, what, case, cell):
         if what == "calls":
-            value = self.attempt(f"{cell.label}, system calls", runs.system_calls, self.build, cell, self.way)
+            value = self.attempt(f"{cell.label}, system calls", runs.system_calls, self.build, cell, case.size,
+                                 self.way)
         else:
-            value = self.attempt(f"{cell.label}, {tables.COUNTS[what]}", COUNTERS[what], self.build, cell)
+            value = self.attempt(f"{cell.label}, {tables.COUNTS[what]}", COUNTERS[what], self.build, cell, case.size)
         if value is not None:
             self.figures.counts[cell.key, what] = value
 
     def measure(self):
-        cells = [cell for _, cell in self.figures.cells()]
+        cells, memory = self.figures.cells(), self.figures.memory
         counted = list(self.counted()) if self.options.counts else []
-        progress = Progress(len(cells) * (1 + self.options.rounds) + len(counted), "bench-core")
-        for cell in cells:
-            progress.step(f"how long: {cell.label}")
-            self.calibrate(cell)
+        timed = len(cells) * (1 + self.options.rounds)
+        progress = Progress(timed + len(memory) * self.memory_rounds() + len(counted) + 1, "bench-core")
+        for case, cell in cells:
+            progress.step(f"how long: {case.title}, {cell.label}")
+            self.calibrate(case, cell)
         for number in range(self.options.rounds):
             self.round(number, progress)
+        self.keep_all(progress)
+        if self.pairs:
+            self.start(progress)
         if counted:
             build_malloc_counter(self.build)
-        for what, cell in counted:
-            progress.step(f"{tables.COUNTS[what]}: {cell.label}")
-            self.count(what, cell)
+        for what, case, cell in counted:
+            progress.step(f"{tables.COUNTS[what]}: {case.title}, {cell.label}")
+            self.count(what, case, cell)
         progress.end()
         self.run["load_after"] = self.load()
 
@@ -153,7 +200,11 @@ class Bench:
             for value in self.figures.all(cell):
                 if not PLAUSIBLE[0] < value < PLAUSIBLE[1]:
                     self.figures.troubles.append(f"{case.title}: {cell.label}: {value:g} ns is not plausible")
-        ran = [cell for _, cell in self.figures.cells() if self.figures.all(cell)]
+        for cell in self.figures.memory:
+            for parts in self.figures.kept.get(cell.key, []):
+                if not sum(parts) > LEAST_KEPT:
+                    self.figures.troubles.append(f"Memory: {cell.label}: {sum(parts):g} bytes are not plausible")
+        ran = [cell for _, cell in self.figures.cells() if self.figures.all(cell)] + list(self.figures.kept)
         for missing in self.figures.missing:
             print(f"skipped: {missing}")
         for trouble in self.figures.troubles:
@@ -179,7 +230,8 @@ def versions():
 
 def build_malloc_counter(build):
     target, source = build / cases.FOLDER / "libcount_malloc.so", cases.SOURCES / "count_malloc.c"
-    make_unless_newer(target, [source], ["gcc", "-O2", "-shared", "-fPIC", "-fno-builtin", "-o", str(target), str(source)])
+    make_unless_newer(target, [source], ["gcc", "-O2", "-shared", "-fPIC", "-fno-builtin", "-o", str(target),
+                                         str(source)])
 
 
 def parse():
@@ -188,11 +240,13 @@ def parse():
     parser.add_argument("--quick", action="store_true", help="one short round: does every case run?")
     parser.add_argument("--rounds", type=int, metavar="N", help="how often each is measured (9)")
     parser.add_argument("--milliseconds", type=float, metavar="MS", help="how long each time (30)")
-    parser.add_argument("--only", metavar="CASE,...", help="these cases")
+    parser.add_argument("--only", metavar="CASE,...", help="these cases; memory, start")
+    parser.add_argument("--pairs", type=int, metavar="N", help="how often to start `green run true` (200)")
     parser.add_argument("--no-counts", dest="counts", action="store_false", help="times only")
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 9)
-    options.milliseconds = options.milliseconds or (1 if options.quick else 30)
+    options.milliseconds = options.milliseconds or 30
+    options.pairs = options.pairs or (3 if options.quick else 200)
     options.counts = options.counts and not options.quick
     return options
 

@@ -7,6 +7,7 @@ import statistics
 import bars
 import charts
 from report import amount, processor, spread, table, times
+from runs import COUNTED_SIZE
 
 LEGEND = {"green": "libgreen", "shim": "unchanged, under green run", "peer": "peers", "limit": "references"}
 COUNTS = {"instructions": "user instructions", "calls": "system calls", "allocations": "malloc calls",
@@ -14,10 +15,14 @@ COUNTS = {"instructions": "user instructions", "calls": "system calls", "allocat
 
 
 class Figures:
-    """All rounds of all cells: ROUNDS has a dictionary for each round, from cell to (CPU, time), in ns for one unit."""
+    """All rounds of all cells: ROUNDS has a dictionary for each round, from cell to (CPU, time), in ns for one unit.
 
-    def __init__(self, cases):
-        self.cases, self.rounds, self.counts = cases, [], {}
+    KEPT: from a cell to what one that is parked keeps, bytes of three kinds, in each of its rounds.  STARTS: pairs of
+    `green run true` and `true`, each (time, CPU) in ms.
+    """
+
+    def __init__(self, cases, memory):
+        self.cases, self.memory, self.rounds, self.counts, self.kept, self.starts = cases, memory, [], {}, {}, []
         self.troubles, self.missing = [], []
 
     def cells(self):
@@ -33,8 +38,13 @@ class Figures:
         return [values[cell.key][0] / values[other.key][0] for values in self.rounds
                 if cell.key in values and other.key in values]
 
-    def cpu_rounds(self):
-        return [{key: pair[0] for key, pair in values.items()} for values in self.rounds]
+    def scalars(self):
+        """All rounds of anything, each a dictionary from what it is to a number: what bars judge."""
+        times = [{key: pair[0] for key, pair in values.items()} for values in self.rounds]
+        kept = [{key: sum(parts)} for key, rounds in self.kept.items() for parts in rounds]
+        starts = [{"green run true": green[0], "true": plain[0], "green run true, CPU": green[1], "true, CPU": plain[1]}
+                  for green, plain in self.starts]
+        return times + kept + starts
 
     def shared(self):
         """By how much time exceeded CPU time, of all runs: what strangers on the core took, and waits."""
@@ -62,9 +72,27 @@ def case_table(figures, case):
     return table([case.unit, "CPU ns", f"× {case.cells[0].label}", *(COUNTS[what] for what in counted)], rows)
 
 
+def memory_table(figures):
+    rows = []
+    for cell in sorted((cell for cell in figures.memory if figures.kept.get(cell.key)),
+                       key=lambda cell: statistics.median(map(sum, figures.kept[cell.key]))):
+        rounds = [[part / 1024 for part in parts] for parts in figures.kept[cell.key]]
+        rows.append([label(cell), f"{cell.count:,}", spread([sum(parts) for parts in rounds], times),
+                     *(times(statistics.median(column)) for column in zip(*rounds))])
+    return table(["parked", "how many", "KB each", "its own pages", "page tables", "other memory of the kernel"], rows)
+
+
+def start_table(figures):
+    rows = [[name, *(spread([pair[which][clock] for pair in figures.starts], times) for clock in (0, 1))]
+            for which, name in enumerate(("**green run true**", "true"))]
+    rows.append(["difference within a pair", *(spread([green[clock] - plain[clock] for green, plain in figures.starts],
+                                                       times) for clock in (0, 1))])
+    return table(["command", "ms by the clock", "ms of CPU"], rows)
+
+
 def bar_rows(figures):
     for bar in bars.all_bars():
-        pairs = bar.judge(figures.cpu_rounds())
+        pairs = bar.judge(figures.scalars())
         if pairs:
             figure, limit = (statistics.median(column) for column in zip(*pairs))
             yield [bar.what, f"at most {bar.words}", bar.show(limit), bar.show(figure), bars.verdict(pairs)[0]]
@@ -89,19 +117,24 @@ def losses(figures):
 
 def machine_notes(figures, run):
     shared = figures.shared() or [1]
-    yield (f"{processor()}, {os.cpu_count()} cores, {'one of them for what is measured' if run['pinned'] else 'not pinned'}"
-           f", Linux {platform.release()}; {run['date']}.")
-    yield (f"{run['rounds']} rounds; within a round and a table in random order, each run a process of its own of about "
-           f"{run['milliseconds']:g} ms after a tenth of that to warm up. A figure is the median of the rounds, in "
-           "brackets the smallest and the largest; a ratio is the median of the ratios within the rounds.")
+    placed = "one of them for what is measured" if run["pinned"] else "not pinned"
+    yield (f"{processor()}, {os.cpu_count()} cores, {placed}, Linux {platform.release()}; {run['date']}.")
+    yield (f"{run['rounds']} rounds; within a round and a table in random order, each run a process of its own of "
+           f"about {run['milliseconds']:g} ms after a tenth of that to warm up. A figure is the median of the rounds, "
+           "in brackets the smallest and the largest; a ratio is the median of the ratios within the rounds.")
     yield ("Times are CPU time of the whole process, kernel included, so that what strangers do on the core counts "
            f"little. It was by a factor of {statistics.median(shared):.2f} shorter than the clock's, at most "
-           f"{max(shared):.1f}. The load average was {run['load_before']} before and {run['load_after']} after. Caches are "
-           "shared with those strangers: figures are only as good as the machine is quiet.")
-    yield ("Counts are differences of two runs, so that start and end do not count. User instructions: "
-           + ("valgrind's, of C and C++ programs only, not under `green run`. " if run["valgrind"] else "no valgrind here. ")
-           + (f"System calls: {run['counter']}. " if run["counter"] else "System calls: neither perf nor strace works. ")
-           + "Requests for memory: malloc and its kin, of programs that use libc's.")
+           f"{max(shared):.1f}. The load average was {run['load_before']} before and {run['load_after']} after. Caches "
+           "are shared with those strangers: figures are only as good as the machine is quiet.")
+    if figures.counts:
+        yield ("Counts are differences of two runs, so that start and end do not count, with "
+               f"{COUNTED_SIZE:,} timers armed where times have more. User instructions: "
+               + ("valgrind's, of C and C++ programs only, not under `green run`. " if run["valgrind"] else
+                  "there is no valgrind here. ")
+               + f"System calls: {run['counter'] or 'neither perf nor strace works here'}. "
+               + "Requests for memory: malloc and its kin, of programs that use libc's.")
+    else:
+        yield "Nothing was counted in this run."
     yield f"Versions: {', '.join(run['versions'])}."
 
 
@@ -114,6 +147,13 @@ Written by `make bench-core`, which measures anew. Less is better everywhere.
 
 {bars}
 """
+MEMORY = """\
+## Memory of one that is parked
+
+Pages and page tables are the process's own; the rest is how the kernel's slabs and stacks grew meanwhile, on the whole
+machine.
+
+"""
 
 
 def markdown(figures, run, plot_name):
@@ -125,6 +165,10 @@ def markdown(figures, run, plot_name):
     parts.append(f"![CPU time of each]({plot_name})\n")
     parts += [f"## {case.title}\n\n{case.words}\n\n" + case_table(figures, case) for case in figures.cases
               if any(map(figures.all, case.cells))]
+    if any(figures.kept.values()):
+        parts.append(MEMORY + memory_table(figures))
+    if figures.starts:
+        parts.append(f"## Start\n\n{len(figures.starts)} pairs, in random order.\n\n" + start_table(figures))
     parts.append("## How it was measured\n\n" + "\n".join(f"- {note}" for note in machine_notes(figures, run)) + "\n")
     return "\n".join(parts)
 
@@ -141,5 +185,7 @@ def svg(figures):
 
 def as_json(figures, run):
     return {"run": run, "missing": figures.missing, "troubles": figures.troubles,
-            "rounds": [{key: {"cpu": cpu, "wall": wall} for key, (cpu, wall) in values.items()} for values in figures.rounds],
+            "rounds": [{key: {"cpu": cpu, "wall": wall} for key, (cpu, wall) in values.items()}
+                       for values in figures.rounds],
+            "kept": figures.kept, "starts": figures.starts,
             "counts": [{"cell": key, "what": what, "of_one": value} for (key, what), value in figures.counts.items()]}

@@ -2,7 +2,8 @@
 /*
  * asm_switch.c - for reference: a switch that keeps the six registers and the stack pointer, and nothing else
  *
- * It ends in a jump, as ours does, or in a return, as such switches mostly do: the processor then expects another address.
+ * It ends in a jump, as ours does, or in a return, as such switches mostly do: the processor then expects
+ * another address.
  */
 #include <stdint.h>
 #include <sys/auxv.h>
@@ -14,7 +15,8 @@ enum { STACK = 64 * 1024, SAVED = 7, HWCAP2_FSGSBASE = 2 };
 void switch_jump(void **from, void *to);
 void switch_return(void **from, void *to);
 
-#define SAVE "push %rbp\n push %rbx\n push %r12\n push %r13\n push %r14\n push %r15\n mov %rsp, (%rdi)\n mov %rsi, %rsp\n"
+#define SAVE \
+	"push %rbp\n push %rbx\n push %r12\n push %r13\n push %r14\n push %r15\n mov %rsp, (%rdi)\n mov %rsi, %rsp\n"
 #define LOAD "pop %r15\n pop %r14\n pop %r13\n pop %r12\n pop %rbx\n pop %rbp\n"
 
 __asm__(".text\n .p2align 4\n .globl switch_jump\n switch_jump:\n" SAVE LOAD "pop %rcx\n jmp *%rcx\n");

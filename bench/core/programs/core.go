@@ -237,7 +237,8 @@ func memory(count int) {
 var cases = map[string]func(int){
 	"yield": yield, "spawn": spawn, "spawn_many": spawnMany, "park": park, "mutex_free": mutexFree,
 	"mutex_busy": mutexBusy, "queue": queue, "channel": channel, "timer": timer, "timer_churn": timerChurn,
-	"timer_due": timerDue, "timer_wait": timerWait, "memory": memory,
+	"timer_due": timerDue, "timer_wait": timerWait, "timer_wait_armed": timerWait,
+	"memory": memory,
 }
 
 func run(function func(int), times int) {

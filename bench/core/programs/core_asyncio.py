@@ -104,19 +104,12 @@ async def arm_all():
     return [loop.call_later(far_away(), never) for _ in range(harness.size)]
 
 
-def over():
-    """Says the figures without disarming what is armed, which would take a while."""
-    harness.end()
-    print(harness.ended[0] - harness.begun[0], harness.ended[1] - harness.begun[1], flush=True)
-    os._exit(0)
-
-
 async def timer(times):
     loop, _armed = asyncio.get_running_loop(), await arm_all()
     harness.begin()
     for _ in range(times):
         loop.call_later(far_away(), never).cancel()
-    over()
+    harness.end()
 
 
 async def timer_churn(times):
@@ -126,14 +119,14 @@ async def timer_churn(times):
         place = int(random.random() * harness.size)
         armed[place].cancel()
         armed[place] = loop.call_later(far_away(), never)
-    over()
+    harness.end()
 
 
 async def timer_wait(times):
     _armed = await arm_all()
     harness.begin()
     await hand_over(times, 60)
-    over()
+    harness.end()
 
 
 async def timer_due(times):
@@ -145,12 +138,9 @@ async def timer_due(times):
         if len(fired) == times:
             all_fired.set_result(None)
 
-    start = loop.time() + 1
     for _ in range(times):
-        loop.call_at(start + random.random() * 0.05, comes_due)
-    if loop.time() > start:
-        raise SystemExit("arming took so long that timers were due meanwhile")
-    time.sleep(start - loop.time() + 0.051)
+        loop.call_later(0.001 + random.random() * 0.05, comes_due)
+    time.sleep(0.06)
     harness.begin()
     await all_fired
     harness.end()

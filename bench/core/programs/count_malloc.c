@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* count_malloc.c - preloaded into a program: at its end, how often it has asked for memory, into the file COUNT_MALLOC names */
+/* count_malloc.c - preloaded: tells how often a program has asked for memory, in the file that COUNT_MALLOC names */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

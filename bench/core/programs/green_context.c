@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* green_context.c - libgreen's switch of two contexts, below greenlets; linked with a static library, for it is no public call */
+/* green_context.c - the context switch below greenlets; linked statically, for it is no public call */
 #include "harness.h"
 #include "switch/context.h"
 

@@ -413,6 +413,7 @@ const struct bench_case bench_cases[] = {
 	{ "timer_call", run_timer_call },
 	{ "timer_churn", run_timer_churn },
 	{ "timer_wait", run_timer_wait },
+	{ "timer_wait_armed", run_timer_wait },
 	{ "timer_due", run_timer_due },
 	{ "memory", run_memory },
 	{ "memory_small", run_memory_small },

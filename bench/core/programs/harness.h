@@ -4,8 +4,8 @@
  *
  *	PROGRAM CASE TIMES [WARM [SIZE]]
  *
- * runs the case once with WARM units and then with TIMES, and prints how many nanoseconds of CPU and of time the latter took.
- * SIZE is for cases that need something around them: how many timers are armed, how deep a chain is.
+ * runs the case once with WARM units and then with TIMES, and prints how many nanoseconds of CPU and of time the
+ * latter took.  SIZE is for cases that need something around them: how many timers are armed.
  */
 #ifndef BENCH_HARNESS_H
 #define BENCH_HARNESS_H
