@@ -155,6 +155,7 @@ class Case:
 
 GREEN = Made("green_core", "green")
 CONTEXT = Made("green_context", "green")
+PORTABLE = Made("green_context_ucontext", "green")
 ASM = Made("asm_switch", "limit")
 LIBC = Made("c_libc")
 RUN = Shimmed("run", LIBC)
@@ -185,6 +186,7 @@ def switches():
                "From one stack to another and no scheduler between. Those of which nothing stands here can only yield.",
                [Cell(GREEN, "switch", "libgreen: green_switch"),
                 Cell(CONTEXT, "switch", "libgreen: the context switch alone"),
+                Cell(PORTABLE, "switch", "libgreen: the context switch for other CPUs, over swapcontext"),
                 Cell(ASM, "switch", "reference: six registers, then a jump"),
                 Cell(ASM, "switch_return", "reference: six registers, then a return"),
                 Cell(BOOST, "switch", "Boost.Context: jump_fcontext"),
@@ -233,6 +235,9 @@ def lives():
     yield Case("next", "Next value of a generator", "value", "To the body and back. CPython's, node's have no stack.",
                [Cell(GREEN, "next", "libgreen: green_generator_next"), Cell(PY, "next", "CPython: next"),
                 Cell(NODE, "next", "node: next")])
+    yield Case("chain", "Next value through ten generators", "value", "Each delegates to the one below.",
+               [Cell(GREEN, "chain", "libgreen: green_generator_delegate"), Cell(PY, "chain", "CPython: yield from"),
+                Cell(NODE, "chain", "node: yield*")])
 
 
 def hand_overs():
@@ -257,12 +262,14 @@ def hand_overs():
                     *([Cell(LIBC, key, "kernel threads: pthread_mutex")] if key == "mutex_free" else []),
                     Cell(GEVENT, key, "gevent: BoundedSemaphore"),
                     *loops(key, "Lock")])
-    yield Case("queue", "Queue", "item", "From one task to another through a queue with room for one.",
-               [Cell(GREEN, "queue", "libgreen: green_queue"),
-                Cell(GO, "queue", "Go: channel of 1"),
-                Cell(FIBER, "queue", "Boost.Fiber: buffered_channel"),
-                Cell(GEVENT, "queue", "gevent: Queue"),
-                *loops("queue", "Queue")])
+    for key, title, words in (("queue_free", "Put and get", "One task through a queue with room for one: no wait."),
+                              ("queue", "Queue", "From one task to another through a queue with room for one.")):
+        yield Case(key, title, "item", words,
+                   [Cell(GREEN, key, "libgreen: green_queue"),
+                    Cell(GO, key, "Go: channel of 1"),
+                    Cell(FIBER, key, "Boost.Fiber: buffered_channel"),
+                    Cell(GEVENT, key, "gevent: Queue"),
+                    *loops(key, "Queue")])
     yield Case("channel", "Channel", "item", "The same with no room at all. asyncio has none.",
                [Cell(GREEN, "channel", "libgreen: GREEN_CHANNEL"),
                 Cell(GO, "channel", "Go: channel"),

@@ -119,6 +119,17 @@ static void run_queue(long times)
 	pass(channel, times);
 }
 
+static void run_queue_free(long times)
+{
+	fibers::buffered_channel<void *> channel(2);
+	void *item;
+
+	for (long i = 0; i < times; i++) {
+		channel.push(nullptr);
+		channel.pop(item);
+	}
+}
+
 static void run_channel(long times)
 {
 	fibers::unbuffered_channel<void *> channel;
@@ -147,6 +158,7 @@ const struct bench_case bench_cases[] = {
 	{ "mutex_free", run_mutex_free },
 	{ "mutex_busy", run_mutex_busy },
 	{ "queue", run_queue },
+	{ "queue_free", run_queue_free },
 	{ "channel", run_channel },
 	{ "memory_small", run_memory_small },
 	{ nullptr, nullptr },

@@ -139,6 +139,14 @@ func pass(items chan *int, times int) {
 func queue(times int)   { pass(make(chan *int, 1), times) }
 func channel(times int) { pass(make(chan *int), times) }
 
+func queueFree(times int) {
+	items := make(chan *int, 1)
+	for i := 0; i < times; i++ {
+		items <- nil
+		<-items
+	}
+}
+
 func farAway() time.Duration {
 	return time.Hour + time.Duration(rand.Int63n(int64(time.Hour)))
 }
@@ -236,7 +244,7 @@ func memory(count int) {
 
 var cases = map[string]func(int){
 	"yield": yield, "spawn": spawn, "spawn_many": spawnMany, "park": park, "mutex_free": mutexFree,
-	"mutex_busy": mutexBusy, "queue": queue, "channel": channel, "timer": timer, "timer_churn": timerChurn,
+	"mutex_busy": mutexBusy, "queue": queue, "queue_free": queueFree, "channel": channel, "timer": timer, "timer_churn": timerChurn,
 	"timer_due": timerDue, "timer_wait": timerWait, "timer_wait_armed": timerWait,
 	"memory": memory,
 }

@@ -21,7 +21,19 @@ function* gives() {
     yield;
 }
 
+function* delegates(inner) {
+  yield* inner;
+}
+
 const cases = {
+  chain(times) {
+    let generator = gives();
+    for (let i = 0; i < 9; i++)
+      generator = delegates(generator);
+    for (let i = 0; i < times; i++)
+      generator.next();
+  },
+
   next(times) {
     const generator = gives();
     for (let i = 0; i < times; i++)

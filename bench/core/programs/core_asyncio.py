@@ -91,6 +91,13 @@ async def queue(times):
     await getter
 
 
+async def queue_free(times):
+    items = asyncio.Queue(1)
+    for _ in range(times):
+        await items.put(None)
+        await items.get()
+
+
 def far_away():
     return harness.HOUR * (1 + random.random())
 
@@ -162,6 +169,7 @@ harness.main({name: (lambda times, function=function: asyncio.run(function(times
     "mutex_free": mutex_free,
     "mutex_busy": mutex_busy,
     "queue": queue,
+    "queue_free": queue_free,
     "timer": timer,
     "timer_churn": timer_churn,
     "timer_wait": timer_wait,

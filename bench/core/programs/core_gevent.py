@@ -69,6 +69,13 @@ def passing(queue, times):
     getter.join()
 
 
+def queue_free(times):
+    queue = gevent.queue.Queue(1)
+    for _ in range(times):
+        queue.put(None)
+        queue.get()
+
+
 def memory(count):
     never = gevent.event.Event()
     harness.hold("begin")
@@ -86,6 +93,7 @@ harness.main({
     "mutex_free": mutex_free,
     "mutex_busy": mutex_busy,
     "queue": lambda times: passing(gevent.queue.Queue(1), times),
+    "queue_free": queue_free,
     "channel": lambda times: passing(gevent.queue.Channel(), times),
     "memory": memory,
 })

@@ -14,4 +14,16 @@ def next_value(times):
         next(generator)
 
 
-harness.main({"next": next_value})
+def delegates(inner):
+    yield from inner
+
+
+def chain(times):
+    generator = gives()
+    for _ in range(9):
+        generator = delegates(generator)
+    for _ in range(times):
+        next(generator)
+
+
+harness.main({"next": next_value, "chain": chain})

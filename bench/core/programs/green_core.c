@@ -7,6 +7,7 @@
 
 enum {
 	SMALL_STACK = 64 * 1024,
+	CHAIN = 10,         /* generators that delegate to each other */
 	LIVES = 1000,       /* spawned before the first is joined, in `spawn_many` */
 	LIMIT_MS = 60000,   /* of waits that are woken long before */
 	FAR_MS = 3600000,   /* no deadline of `timer` cases comes */
@@ -116,6 +117,25 @@ static void run_next(long times)
 	for (long i = 0; i < times; i++)
 		green_generator_next(generator, &value);
 	green_generator_destroy(generator);
+}
+
+static void *delegates(struct green_generator *self, void *inner)
+{
+	green_generator_delegate(self, inner, NULL);
+	return NULL;
+}
+
+static void run_chain(long times)
+{
+	struct green_generator *chain[CHAIN] = { green_generator_create(gives, NULL) };
+	void *value;
+
+	for (int i = 1; i < CHAIN; i++)
+		chain[i] = green_generator_create(delegates, chain[i - 1]);
+	for (long i = 0; i < times; i++)
+		green_generator_next(chain[CHAIN - 1], &value);
+	for (int i = CHAIN; i-- > 0;)
+		green_generator_destroy(chain[i]);
 }
 
 /* --- park and wake --- */
@@ -231,6 +251,18 @@ static void pass(struct green_queue *queue, long times)
 static void run_queue(long times)
 {
 	pass(green_queue_create(GREEN_FIFO, 1), times);
+}
+
+static void run_queue_free(long times)
+{
+	struct green_queue *queue = green_queue_create(GREEN_FIFO, 1);
+	void *item;
+
+	for (long i = 0; i < times; i++) {
+		green_queue_put(queue, queue, -1);
+		green_queue_get(queue, &item, -1);
+	}
+	green_queue_destroy(queue);
 }
 
 static void run_channel(long times)
@@ -403,11 +435,13 @@ const struct bench_case bench_cases[] = {
 	{ "spawn", run_spawn },
 	{ "spawn_many", run_spawn_many },
 	{ "next", run_next },
+	{ "chain", run_chain },
 	{ "park", run_park },
 	{ "event", run_event },
 	{ "mutex_free", run_mutex_free },
 	{ "mutex_busy", run_mutex_busy },
 	{ "queue", run_queue },
+	{ "queue_free", run_queue_free },
 	{ "channel", run_channel },
 	{ "timer", run_timer },
 	{ "timer_call", run_timer_call },
