@@ -158,7 +158,7 @@ else
 	skip "README.md and manual pages: programs (no compiler)"
 fi
 
-for example in debug_console echo_server_pthread echo_server native_loop tcp_proxy; do
+for example in chat_server debug_console echo_server_pthread echo_server native_loop tcp_proxy; do
 	claim "$example: usage" usage_is_refused "$example"
 done
 
@@ -194,6 +194,27 @@ wait "$echo_server" 2>/dev/null
 claim "tcp_proxy: nobody there" "$python" "$here/traffic.py" nobody_there "$port"
 claim "tcp_proxy: half-close" "$python" "$here/traffic.py" half_close "$port" "$echo_port"
 stop
+
+# talk CLAIM OPTION... - people who talk by chat_server
+talk() {
+	talk=$1
+	shift
+	start ./chat_server "$@" 0
+	claim "chat_server: $talk" "$python" "$here/chat.py" "$talk" "$port"
+	stop
+}
+
+stops_in_talk() {
+	"$python" "$here/chat.py" stop "$port" "$server" && wait "$server"
+}
+
+talk manners
+talk crowd --slow=60
+talk too_slow --slow=0.5
+talk idle --idle=3
+talk limit --clients=2
+start ./chat_server --slow=60 0
+claim "chat_server: SIGTERM" stops_in_talk
 
 claim "debug_console: what its console says and does" "$python" "$here/console.py" ./debug_console "$scratch/console"
 
