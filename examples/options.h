@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/* --NAME=VALUE, or --NAME alone for a flag.  One of FLAG, NUMBER, SECONDS and TEXT is where it goes; what is there before is the default. */
+/* --NAME=VALUE, or --NAME alone for a flag.  One of the pointers says where it goes; what is there before is the default. */
 struct option {
 	const char *name;
 	const char *help;

@@ -216,6 +216,20 @@ talk limit --clients=2
 start ./chat_server --slow=60 0
 claim "chat_server: SIGTERM" stops_in_talk
 
+if [ -x ./bulk_urls ]; then
+	claim "bulk_urls: usage" usage_is_refused bulk_urls
+	for claim in answers timeouts at_once as_ready back_off total interrupt; do
+		claim "bulk_urls: $claim" "$python" "$here/web.py" "$claim" ./bulk_urls
+	done
+	if [ -e ../lib/libgreen-tls.la ] && command -v openssl >/dev/null; then
+		claim "bulk_urls: TLS" "$python" "$here/web.py" tls ./bulk_urls
+	else
+		skip "bulk_urls: TLS (no OpenSSL)"
+	fi
+else
+	skip "bulk_urls (no http_parser)"
+fi
+
 claim "debug_console: what its console says and does" "$python" "$here/console.py" ./debug_console "$scratch/console"
 
 start "$python" "$here/echo_server.py" 0
