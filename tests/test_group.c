@@ -571,6 +571,34 @@ START_TEST(pl3_a_mapping_ends_what_runs)
 }
 END_TEST
 
+static struct green_barrier clean_up = GREEN_BARRIER_INIT(3);
+
+/* Its clean-up lasts until that of the others has begun. */
+static void *cleans_up(void *item)
+{
+	green_sleep(10000);
+	green_hold_errors();
+	failures += green_barrier_wait(&clean_up, 5000) < 0;
+	green_release_errors();
+	return item;
+}
+
+START_TEST(pl3_what_runs_is_cancelled_together)
+{
+	for (int kind = GREEN_ORDERED; kind <= GREEN_UNORDERED; kind++) {
+		struct green_group *group = green_group_create(0);
+		struct numbers numbers = { 1, 100, 0, 0 };
+		struct green_mapping *mapping = green_mapping_create(group, cleans_up, next_number, &numbers, kind, 3);
+
+		failures = 0;
+		until(&numbers.asked, 3);
+		green_mapping_destroy(mapping);
+		ck_assert_int_eq(failures, 0);
+		over(group);
+	}
+}
+END_TEST
+
 static void add_members(TCase *tcase)
 {
 	tcase_add_test(tcase, pl1_members_leave_when_they_end);
@@ -599,6 +627,7 @@ static void add_results(TCase *tcase)
 	tcase_add_test(tcase, pl4_an_error_of_the_source_comes_in_its_place);
 	tcase_add_test(tcase, pl3_an_item_that_fails_is_told_in_its_place);
 	tcase_add_test(tcase, pl3_a_mapping_ends_what_runs);
+	tcase_add_test(tcase, pl3_what_runs_is_cancelled_together);
 }
 
 int main(void)

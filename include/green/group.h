@@ -138,7 +138,7 @@ struct green_mapping *green_mapping_create(struct green_group *group, void *(*fu
 int green_mapping_next(struct green_mapping *mapping, void **result, int timeout_ms);
 
 /*
- * green_mapping_destroy - no more items are begun, those that run are cancelled and waited for; NULL is fine
+ * green_mapping_destroy - no more items are begun, those that run are cancelled, all at once, and waited for; NULL is fine
  *
  * Switches: yes.
  */

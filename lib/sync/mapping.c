@@ -220,13 +220,22 @@ int green_mapping_next(struct green_mapping *mapping, void **result, int timeout
 	return error ? (int)sys_result(error) : 1;
 }
 
+static void cancel_all(const struct list *slots)
+{
+	for (const struct list *node = slots->next; node != slots; node = node->next) {
+		struct green_future *future = container_of(node, struct slot, link)->future;
+
+		if (future)
+			green_future_cancel(future);
+	}
+}
+
 /* Its task is cancelled, and nobody wants to know how it ends. */
 static void slot_give_up(struct slot *slot)
 {
 	struct green_future *future = slot->future;
 
 	if (future) {
-		green_future_cancel(future);
 		green_future_wait(future, -1);
 		green__future_lock(future);
 		list_remove(&slot->watch.link);
@@ -256,6 +265,8 @@ void green_mapping_destroy(struct green_mapping *mapping)
 	green_destroy(mapping->feeder);
 	/* One that is done meanwhile goes to the end of what is left. */
 	mapping->order = GREEN_ORDERED;
+	cancel_all(&mapping->running);
+	cancel_all(&mapping->slots);
 	give_up(&mapping->running);
 	give_up(&mapping->slots);
 	green_release_errors();
