@@ -126,7 +126,7 @@ static int next_url(void *input, void **item)
 
 static struct green_stream *open_input(const char *path)
 {
-	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
 	struct green_stream *stream = fd < 0 ? NULL : green_stream_create(fd);
 
 	if (!stream) {

@@ -158,7 +158,7 @@ else
 	skip "README.md and manual pages: programs (no compiler)"
 fi
 
-for example in chat_server debug_console echo_server_pthread echo_server native_loop tcp_proxy; do
+for example in chat_server debug_console echo_server_pthread echo_server native_loop rate_limit tcp_proxy; do
 	claim "$example: usage" usage_is_refused "$example"
 done
 
@@ -229,6 +229,10 @@ if [ -x ./bulk_urls ]; then
 else
 	skip "bulk_urls (no http_parser)"
 fi
+
+for claim in rate at_once order statuses timeout interrupt nobody_reads; do
+	claim "rate_limit: $claim" "$python" "$here/rate.py" "$claim" ./rate_limit
+done
 
 claim "debug_console: what its console says and does" "$python" "$here/console.py" ./debug_console "$scratch/console"
 
