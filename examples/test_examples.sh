@@ -216,6 +216,15 @@ talk limit --clients=2
 start ./chat_server --slow=60 0
 claim "chat_server: SIGTERM" stops_in_talk
 
+if [ -x ./crawler ]; then
+	claim "crawler: usage" usage_is_refused crawler
+	for claim in planted large limits trees trouble; do
+		claim "crawler: $claim" "$python" "$here/crawl.py" "$claim" ./crawler
+	done
+else
+	skip "crawler (no http_parser)"
+fi
+
 if [ -x ./bulk_urls ]; then
 	claim "bulk_urls: usage" usage_is_refused bulk_urls
 	for claim in answers timeouts at_once as_ready back_off total interrupt; do
