@@ -44,13 +44,19 @@ struct http_message {
 };
 
 /*
- * http_read_head - the next request, or response, of STREAM
+ * http_wait - until the next message of STREAM begins, within IDLE_MS
  *
- * TYPE: HTTP_REQUEST or HTTP_RESPONSE.  It must begin within IDLE_MS, and its head must be there HEAD_MS later.
- * Returns: 0; -1 with errno: the stream has ended (ENODATA), failed or was silent, so there is nobody to answer;
- *   or the status with which to refuse it: 400, 408, 414, 431, 501 or 505
+ * Returns: 0; -1 with errno: the stream has ended (ENODATA), failed or was silent, so there is nobody to answer
  */
-int http_read_head(struct http_message *message, struct green_stream *stream, enum http_parser_type type, int idle_ms, int head_ms);
+int http_wait(struct http_message *message, struct green_stream *stream, int idle_ms);
+
+/*
+ * http_read_head - the head of what has begun, within HEAD_MS
+ *
+ * TYPE: HTTP_REQUEST or HTTP_RESPONSE.
+ * Returns: 0; -1 with errno as http_wait; or the status with which to refuse it: 400, 408, 414, 431, 501 or 505
+ */
+int http_read_head(struct http_message *message, enum http_parser_type type, int head_ms);
 
 /* http_header - the value of the header NAME, of the first if there are several; NULL if there is none */
 const char *http_header(const struct http_message *message, const char *name);
@@ -78,7 +84,18 @@ void http_begin_response(struct http_head *head, unsigned status);
 /* http_add - a header; EINVAL if NAME is no token, or the value could end the line or has other control characters */
 int http_add(struct http_head *head, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* http_send_head - Returns: 0; -1 with errno: EINVAL or EMSGSIZE of http_add, and nothing is sent; or of the stream */
+/*
+ * http_end_head - complete HEAD, with as many of the SIZE bytes of BODY as fit; its TEXT is ready to be sent then
+ *
+ * Returns: how many fit; -1 with errno EINVAL or EMSGSIZE of http_add
+ */
+ssize_t http_end_head(struct http_head *head, const void *body, size_t size);
+
+/*
+ * http_send_head - the same without a body, and send it
+ *
+ * Returns: 0; -1 with errno of http_end_head, and nothing is sent; or of STREAM
+ */
 int http_send_head(struct http_head *head, struct green_stream *stream);
 
 /* http_send_chunk, http_end_chunks - a piece of a chunked body, which SIZE 0 does not end; its end */
@@ -87,7 +104,11 @@ int http_end_chunks(struct green_stream *stream);
 
 /* --- TLS: in http_tls.c, or http_no_tls.c where there is no OpenSSL: ENOTSUP --- */
 
-/* http_tls_server, http_tls_client - a context; NULL with errno EINVAL if a file is no good.  CA_FILE NULL: whom the system trusts */
+/*
+ * http_tls_server, http_tls_client - a context
+ *
+ * CA_FILE NULL: whom the system trusts.  Returns: the context; NULL with errno EINVAL: a file is no good
+ */
 void *http_tls_server(const char *certificate_file, const char *key_file);
 void *http_tls_client(const char *ca_file);
 void http_tls_destroy(void *context);

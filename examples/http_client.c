@@ -88,9 +88,10 @@ static ssize_t read_input(void *unused, void *buffer, size_t size)
 /* How many of the jobs from FIRST on go to one server. */
 static size_t run_length(const struct fetching *fetching, size_t first)
 {
+	const struct job *jobs = fetching->jobs;
 	size_t end = first + 1;
 
-	while (fetching->pipeline && end < fetching->count && http_same_origin(fetching->jobs[first].url, fetching->jobs[end].url))
+	while (fetching->pipeline && end < fetching->count && http_same_origin(jobs[first].url, jobs[end].url))
 		end++;
 	return end - first;
 }

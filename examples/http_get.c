@@ -45,7 +45,8 @@ struct http_client {
 
 /* ---- URLs ---- */
 
-static bool copy_field(const char *url, const struct http_parser_url *fields, enum http_parser_url_fields field, char *text, size_t size)
+static bool copy_field(const char *url, const struct http_parser_url *fields, enum http_parser_url_fields field, char *text,
+		       size_t size)
 {
 	size_t length = fields->field_data[field].len;
 
@@ -100,7 +101,8 @@ static bool same_origin(const struct origin *one, const struct origin *other)
 bool http_same_origin(const char *url, const char *other)
 {
 	struct url *parsed = calloc(2, sizeof(*parsed));
-	bool same = parsed && parse_url(url, &parsed[0]) && parse_url(other, &parsed[1]) && same_origin(&parsed[0].origin, &parsed[1].origin);
+	bool good = parsed && parse_url(url, &parsed[0]) && parse_url(other, &parsed[1]);
+	bool same = good && same_origin(&parsed[0].origin, &parsed[1].origin);
 
 	free(parsed);
 	return same;
@@ -273,20 +275,27 @@ static int read_body(struct http_response *response, size_t limit)
 	return (int)size;
 }
 
-/* The head that counts; those with 1xx before it are of no interest here. */
+static bool is_interim(const struct http_message *message)
+{
+	return message->parser.status_code / 100 == 1 && message->parser.status_code != 101;
+}
+
+/* The head that counts; a few with 1xx may come before it, and are of no interest here. */
 static int read_head(struct http_message *message, struct green_stream *stream, const char *method)
 {
-	int result = 0;
+	int heads = 0, result;
 
 	message->bodiless = method && !strcmp(method, "HEAD");
-	for (int i = 0; i < MAX_INTERIM; i++) {
-		result = http_read_head(message, stream, HTTP_RESPONSE, -1, -1);
-		if (result || message->parser.status_code / 100 != 1 || message->parser.status_code == 101)
-			break;
-	}
-	if (result > 0)
+	do {
+		result = http_wait(message, stream, -1);
+		if (!result)
+			result = http_read_head(message, HTTP_RESPONSE, -1);
+	} while (!result && is_interim(message) && ++heads <= MAX_INTERIM);
+	if (result > 0 || heads > MAX_INTERIM) {
 		errno = EBADMSG;
-	return result ? -1 : 0;
+		result = -1;
+	}
+	return result;
 }
 
 /* NULL with errno; *BEGUN: there was some answer */
@@ -321,8 +330,8 @@ void http_response_destroy(struct http_response *response)
 
 /* ---- calls ---- */
 
-static struct http_response *exchange(struct http_client *client, struct connection *connection, const struct http_request *request,
-				      const struct url *url, bool *begun)
+static struct http_response *exchange(struct http_client *client, struct connection *connection,
+				      const struct http_request *request, const struct url *url, bool *begun)
 {
 	struct upload upload = { request, connection->stream, !request->body };
 	struct greenlet *uploader = NULL;
@@ -423,8 +432,8 @@ static bool ask(struct connection *connection, const char *text)
 /*
  * As many as there are answers for, up to the end of the connection
  *
- * Only so many requests are ahead of their answers that they fit into the buffers on the way: a server that waits until its answers
- * are read reads no requests.
+ * Only so many requests are ahead of their answers that they fit into the buffers on the way: a server that waits until
+ * its answers are read reads no requests.
  */
 static size_t pipeline(struct http_client *client, struct connection *connection, const char *const *urls, size_t count,
 		       struct http_response **responses)

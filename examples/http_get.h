@@ -37,8 +37,8 @@ struct http_response {
 struct http_request {
 	const char *method, *url;          /* METHOD NULL: GET */
 	const struct http_header *headers; /* further ones, up to one whose NAME is NULL; or NULL */
-	/* The body, which goes out in chunks: at most SIZE bytes into BUFFER, 0 at its end, -1 with errno.  NULL: none.  Runs in a task
-	 * of its own, as the answer may begin before the body ends. */
+	/* The body, which goes out in chunks: at most SIZE bytes into BUFFER, 0 at its end, -1 with errno.  NULL: none.
+	 * It runs in a task of its own, as the answer may begin before the body ends. */
 	ssize_t (*body)(void *arg, void *buffer, size_t size);
 	void *arg;
 };
@@ -53,8 +53,8 @@ void http_client_destroy(struct http_client *client);
  * http_get - what URL ("http://..." or "https://...") has; the caller's until http_response_destroy
  *
  * Switches: yes.  Redirections are answers like others.
- * Returns: the response, whatever its status; NULL with errno: EINVAL (no such URL), EBADMSG (the answer is no HTTP), ENODATA (it is cut short),
- *   ETIMEDOUT, EMSGSIZE, ENOTSUP (https without OpenSSL), or of the name, the connection or TLS
+ * Returns: the response, whatever its status; NULL with errno: EINVAL (no such URL), EBADMSG (the answer is no HTTP),
+ *   ENODATA (it is cut short), ETIMEDOUT, EMSGSIZE, ENOTSUP (https without OpenSSL), or of the name, the connection or TLS
  */
 struct http_response *http_get(struct http_client *client, const char *url);
 
@@ -62,9 +62,9 @@ struct http_response *http_get(struct http_client *client, const char *url);
 struct http_response *http_fetch(struct http_client *client, const struct http_request *request);
 
 /*
- * http_get_pipelined - GET each of COUNT URLS, which share scheme and host, with all requests sent before the first answer is there
+ * http_get_pipelined - GET each of COUNT URLS, which share scheme and host, without waiting for one answer before the next request
  *
- * What the server leaves unanswered when it closes is asked for again, as long as each connection brings an answer.
+ * At most 32 requests are ahead of their answers.  What the server leaves unanswered when it closes is asked for again, as long as each connection brings an answer.
  * Returns: how many are in RESPONSES, from the first on; if less than COUNT, errno tells why
  */
 size_t http_get_pipelined(struct http_client *client, const char *const *urls, size_t count, struct http_response **responses);

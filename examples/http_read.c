@@ -239,31 +239,31 @@ static int read_head(struct http_message *message, enum http_parser_type type)
 	return result ? result : parse_head(message, type);
 }
 
-/* 0; -1 with errno */
-static int read_first_byte(struct http_message *message, int idle_ms)
+/* The first byte is apart: it tells a silent client from a slow one, and cannot be put back. */
+int http_wait(struct http_message *message, struct green_stream *stream, int idle_ms)
 {
+	bool bodiless = message->bodiless;
 	struct green_timeout limit;
 	ssize_t size;
 
+	memset(message, 0, offsetof(struct http_message, head));
+	message->bodiless = bodiless;
+	message->stream = stream;
 	if (green_timeout_start(&limit, idle_ms) < 0)
 		return -1;
-	size = green_stream_read(message->stream, message->head, 1);
+	size = green_stream_read(stream, message->head, 1);
 	green_timeout_end(&limit);
 	if (size == 0)
 		errno = ENODATA;
 	return size == 1 ? 0 : -1;
 }
 
-int http_read_head(struct http_message *message, struct green_stream *stream, enum http_parser_type type, int idle_ms, int head_ms)
+int http_read_head(struct http_message *message, enum http_parser_type type, int head_ms)
 {
-	bool bodiless = message->bodiless;
 	struct green_timeout limit;
 	int result;
 
-	memset(message, 0, offsetof(struct http_message, head));
-	message->bodiless = bodiless;
-	message->stream = stream;
-	if (read_first_byte(message, idle_ms) < 0 || green_timeout_start(&limit, head_ms) < 0)
+	if (green_timeout_start(&limit, head_ms) < 0)
 		return -1;
 	result = read_head(message, type);
 	if (green_timeout_end(&limit) && result < 0)

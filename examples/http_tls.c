@@ -21,8 +21,8 @@ void *http_tls_server(const char *certificate_file, const char *key_file)
 	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
 
 	return only_if(context && SSL_CTX_use_certificate_chain_file(context, certificate_file) == 1 &&
-		       SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) == 1 && SSL_CTX_check_private_key(context) == 1,
-		       context);
+		       SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) == 1 &&
+		       SSL_CTX_check_private_key(context) == 1, context);
 }
 
 void *http_tls_client(const char *ca_file)

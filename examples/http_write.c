@@ -100,14 +100,25 @@ int http_add(struct http_head *head, const char *name, const char *format, ...)
 	return result;
 }
 
-int http_send_head(struct http_head *head, struct green_stream *stream)
+ssize_t http_end_head(struct http_head *head, const void *body, size_t size)
 {
+	size_t room;
+
 	append_text(head, "\r\n");
 	if (head->error) {
 		errno = head->error;
 		return -1;
 	}
-	return green_stream_write(stream, head->text, head->size);
+	room = sizeof(head->text) - head->size;
+	size = size < room ? size : room;
+	memcpy(head->text + head->size, body, size);
+	head->size += size;
+	return (ssize_t)size;
+}
+
+int http_send_head(struct http_head *head, struct green_stream *stream)
+{
+	return http_end_head(head, "", 0) < 0 ? -1 : green_stream_write(stream, head->text, head->size);
 }
 
 /* ---- chunks ---- */

@@ -245,6 +245,292 @@ done
 
 claim "debug_console: what its console says and does" "$python" "$here/console.py" ./debug_console "$scratch/console"
 
+# ---- http_server ----
+
+http_directory() {
+	www=$scratch/www
+	mkdir -p "$www/sub" && mkfifo "$www/fifo" && ln -s /etc/passwd "$www/outside" &&
+		echo "<h1>an index</h1>" >"$www/index.html" && seq 100000 >"$www/big.txt"
+}
+
+traffic() {
+	claim "http_server: $1" "$python" "$here/http_traffic.py" "$1" "$port"
+}
+
+said_nothing() {
+	cat "$scratch/errors"
+	[ ! -s "$scratch/errors" ]
+}
+
+# curls NAME OPTION... - a request of curl, to which the answer must be what is in big.txt
+curls() {
+	name=$1
+	shift
+	claim "http_server: curl, $name" curl_gets_big "$@"
+}
+
+curl_gets_big() {
+	curl -sS --max-time 30 --fail "$@" | cmp - "$www/big.txt"
+}
+
+one_connection() {
+	[ "$(curl -sS --max-time 30 -o /dev/null -o /dev/null -o /dev/null -o /dev/null -w '%{num_connects}' \
+		"$url/" "$url/big.txt" "$url/none" "$url/")" = 1000 ]
+}
+
+http_with_curl() {
+	url=http://127.0.0.1:$port
+	curls "HTTP/1.1" "$url/big.txt"
+	curls "HTTP/1.0" -0 "$url/big.txt"
+	curls "upload of known length" --data-binary "@$www/big.txt" "$url/echo"
+	curls "upload in chunks" -H "Transfer-Encoding: chunked" --data-binary "@$www/big.txt" "$url/echo"
+	curls "upload by HTTP/1.0" -0 --data-binary "@$www/big.txt" "$url/echo"
+	curls "100-continue" -H "Expect: 100-continue" --data-binary "@$www/big.txt" "$url/echo"
+	claim "http_server: curl, four requests on one connection" one_connection
+}
+
+ab_finds_nothing() {
+	ab -q -s 30 -n 4000 "$@" "http://127.0.0.1:$port/index.html" >"$scratch/ab" 2>&1
+	cat "$scratch/ab"
+	grep -q '^Complete requests: *4000$' "$scratch/ab" && grep -q '^Failed requests: *0$' "$scratch/ab" &&
+		! grep -q '^Non-2xx' "$scratch/ab"
+}
+
+ab_keeps() {
+	ab_finds_nothing -k -c 100 && grep -q '^Keep-Alive requests: *4000$' "$scratch/ab"
+}
+
+http_with_ab() {
+	if command -v ab >/dev/null; then
+		claim "http_server: ab, 100 connections that are kept" ab_keeps
+		claim "http_server: ab, a connection for each request" ab_finds_nothing -c 50
+	else
+		skip "http_server: ab (not installed)"
+	fi
+}
+
+ends_gracefully() {
+	"$python" "$here/http_traffic.py" stop "$port" "$server" && wait "$server"
+}
+
+# V12: HTTP/1.0 and 1.1, keep-alive, pipelined requests one at a time, chunks in both directions, 100-continue
+http_messages() {
+	start ./http_server "$www" 0
+	claim "http_server: requests that are in order" "$python" "$here/http_traffic.py" accepted "$port"
+	traffic keep_alive
+	traffic pipelining
+	traffic big_echo
+	traffic continue
+	if command -v curl >/dev/null; then http_with_curl; else skip "http_server: curl (not installed)"; fi
+	http_with_ab
+	claim "http_server: SIGTERM" ends_gracefully
+	claim "http_server: said nothing" said_nothing
+	start ./http_server "$www" 0 --workers=2
+	claim "http_server: SIGTERM, two workers" ends_gracefully
+}
+
+# V13: a first line of 8192 bytes at most; 400, 414, 431, 500 and 501 end the connection; clients that vanish trouble nobody
+http_errors() {
+	start ./http_server "$www" 0
+	claim "http_server: requests that are refused" "$python" "$here/http_traffic.py" refused "$port"
+	traffic cut_short
+	traffic unwanted_body
+	traffic vanish
+	claim "http_server: said nothing of those who vanished" said_nothing
+	stop
+	start sh -c "ulimit -n 40 && exec ./http_server $www 0"
+	claim "http_server: 500 without descriptors" "$python" "$here/http_traffic.py" no_descriptors "$port"
+	stop
+	start ./http_server "$www" 0 --idle=1 --slow=1 --stalled=1
+	traffic timeouts
+	stop
+	start ./http_server "$www" 0 --workers=2 --clients=1
+	traffic workers
+	stop
+}
+
+asked_secretly() {
+	"$python" "$here/http_traffic.py" secrets "$port"
+	stop
+}
+
+log_hides_values() {
+	start ./http_server "$www" 0 --log="$scratch/log" --log-headers
+	asked_secretly
+	cat "$scratch/log"
+	[ "$(wc -l <"$scratch/log")" = 3 ] && ! grep -q sesame "$scratch/log" && grep -q 'Authorization: <12>' "$scratch/log" &&
+		grep -q '"GET /a\\x22\\x5cb HTTP/1.1" 404 ' "$scratch/log" && grep -q '"-" 400 ' "$scratch/log"
+}
+
+log_counts() {
+	start ./http_server "$www" 0 --log=count
+	asked_secretly
+	cat "$scratch/listening"
+	[ "$(sed 1d "$scratch/listening" | tr '\n' ' ')" = "answered 200: 1 answered 400: 1 answered 404: 1 " ]
+}
+
+log_is_empty() {
+	start ./http_server "$www" 0
+	asked_secretly
+	[ "$(wc -l <"$scratch/listening")" = 1 ] && said_nothing
+}
+
+# V14: nothing ends a header, lengths, chunks and trailers are read strictly, logs hide values; a log is none, a stream or a function
+http_secrets() {
+	start ./http_server "$www" 0
+	claim "http_server: lengths, chunks and trailers that smuggle" "$python" "$here/http_traffic.py" smuggling "$port"
+	claim "http_server: CR and LF in values" "$python" "$here/http_traffic.py" injection "$port"
+	stop
+	claim "http_server: log to a stream" log_hides_values
+	claim "http_server: log to a function" log_counts
+	claim "http_server: no log" log_is_empty
+}
+
+# ---- http_client ----
+
+options_are_refused() {
+	timeout 20 ./http_client --unknown http://127.0.0.1/ >/dev/null 2>"$scratch/usage"
+	[ $? = 2 ] && grep -q '^usage: ' "$scratch/usage"
+}
+
+# client_gets FILE ARGUMENT... - what it prints must be as in FILE
+client_gets() {
+	expected=$1
+	shift
+	timeout 60 ./http_client "$@" 2>"$scratch/told" | cmp - "$expected" || {
+		cat "$scratch/told"
+		return 1
+	}
+}
+
+client_posts() {
+	client_gets "$1" --post "$2" <"$www/big.txt"
+}
+
+chunked_text() {
+	timeout 60 ./http_client "$url/chunked" >"$scratch/chunked" && "$python" "$here/http_traffic.py" chunked_text "$scratch/chunked"
+}
+
+# Files of one server in all ways: one after the other, at once, in pipelines.
+client_with() {
+	two="$www/index.html $www/big.txt"
+	# shellcheck disable=SC2086  # a list
+	cat $two $two $two $two >"$scratch/eight"
+	eight="$url/index.html $url/big.txt $url/index.html $url/big.txt $url/index.html $url/big.txt $url/index.html $url/big.txt"
+	# shellcheck disable=SC2086  # a list
+	claim "http_client: $1" client_gets "$scratch/eight" $eight
+	# shellcheck disable=SC2086  # a list
+	claim "http_client: $1, several at a time" client_gets "$scratch/eight" --parallel=3 $eight
+	# shellcheck disable=SC2086  # a list
+	claim "http_client: $1, in a pipeline" client_gets "$scratch/eight" --pipeline $eight
+}
+
+within_seconds() {
+	tries=0
+	until timeout 10 "$@" >/dev/null 2>&1; do
+		[ $((tries += 1)) -lt 100 ] || return 1
+		sleep 0.1
+	done
+}
+
+nginx_configuration() {
+	cat <<END
+daemon off; master_process off; pid $scratch/nginx.pid; error_log stderr crit; events { worker_connections 64; }
+http { access_log off; client_body_temp_path $scratch/n1; proxy_temp_path $scratch/n2; fastcgi_temp_path $scratch/n3;
+uwsgi_temp_path $scratch/n4; scgi_temp_path $scratch/n5; server { listen 127.0.0.1:$1; root $www; } }
+END
+}
+
+client_with_nginx() {
+	nginx=$(command -v nginx || command -v /usr/sbin/nginx) || {
+		skip "http_client: nginx (not installed)"
+		return
+	}
+	free_port=$("$python" "$here/http_traffic.py" free_port -)
+	nginx_configuration "$free_port" >"$scratch/nginx.conf"
+	start sh -c "echo listening on $free_port && exec $nginx -p $scratch -e stderr -c $scratch/nginx.conf"
+	url=http://127.0.0.1:$port
+	claim "http_client: nginx is there" within_seconds ./http_client "$url/"
+	client_with nginx
+	stop
+}
+
+http_clients() {
+	claim "http_client: answers good and bad" "$python" "$here/http_traffic.py" answers ./http_client
+	claim "http_client: connections are used again" "$python" "$here/http_traffic.py" reuse ./http_client
+	claim "http_client: a pipeline" "$python" "$here/http_traffic.py" pipelined ./http_client
+	start ./http_server "$www" 0
+	url=http://127.0.0.1:$port
+	client_with http_server
+	claim "http_client: a body that comes back" client_posts "$www/big.txt" "$url/echo"
+	stop
+	start "$python" "$here/http_traffic.py" serve "$www"
+	url=http://127.0.0.1:$port
+	client_with http.server
+	claim "http_client: chunks" chunked_text
+	"$python" -c 'import sys; sys.stdout.buffer.write(open(sys.argv[1], "rb").read()[::-1])' "$www/big.txt" >"$scratch/turned"
+	claim "http_client: a body in chunks" client_posts "$scratch/turned" "$url/upload"
+	stop
+	client_with_nginx
+}
+
+# ---- https ----
+
+make_certificate() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
+		-addext subjectAltName=DNS:localhost -keyout "$scratch/key" -out "$scratch/certificate"
+}
+
+s_client() {
+	printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' |
+		timeout 30 openssl s_client -quiet -verify_return_error -CAfile "$scratch/certificate" -connect "localhost:$port" |
+		grep '^<h1>an index'
+}
+
+refuses_strangers() {
+	timeout 30 ./http_client "$url/" 2>"$scratch/told"
+	[ $? = 1 ] && grep -q 'Protocol error' "$scratch/told"
+}
+
+https_clients() {
+	ca=--ca=$scratch/certificate
+	cat "$www/index.html" "$www/big.txt" >"$scratch/two"
+	claim "https: http_client" client_gets "$scratch/two" "$ca" "$url/" "$url/big.txt"
+	claim "https: http_client, several at a time" client_gets "$scratch/two" "$ca" --parallel=2 "$url/" "$url/big.txt"
+	claim "https: http_client, in a pipeline" client_gets "$scratch/two" "$ca" --pipeline "$url/" "$url/big.txt"
+	claim "https: http_client, a server whom nobody trusts" refuses_strangers
+	claim "https: openssl s_client" s_client
+	command -v curl >/dev/null || return
+	curls "TLS" --cacert "$scratch/certificate" "$url/big.txt"
+	curls "TLS, upload" --cacert "$scratch/certificate" -H "Transfer-Encoding: chunked" --data-binary "@$www/big.txt" "$url/echo"
+}
+
+https() {
+	if [ ! -e ../lib/libgreen-tls.la ] || ! command -v openssl >/dev/null; then
+		skip "https: built without OpenSSL, or no openssl program"
+		return
+	fi
+	claim "https: certificate" make_certificate
+	start ./http_server "$www" 0 --workers=2 --certificate="$scratch/certificate" --key="$scratch/key"
+	url=https://localhost:$port
+	https_clients
+	claim "https: said nothing" said_nothing
+	stop
+}
+
+if [ -x ./http_server ]; then
+	claim "http_server: usage" usage_is_refused http_server
+	claim "http_client: usage" options_are_refused
+	claim "http_server: directory" http_directory
+	http_messages
+	http_errors
+	http_secrets
+	http_clients
+	https
+else
+	skip "http_server, http_client: not built, as http_parser is missing"
+fi
+
 start "$python" "$here/echo_server.py" 0
 claim "echo_server.py: streams" "$python" "$here/traffic.py" streams "$port"
 stop
