@@ -1122,6 +1122,20 @@ static void console_begins(void)
 	ck_assert_int_eq(green_console_start(path), 0);
 }
 
+/* D11, H2 */
+START_TEST(m10_the_console_hides_no_deadlock)
+{
+	static struct green_event never;
+
+	snprintf(path, sizeof(path), "/tmp/green-console-%d", (int)getpid());
+	unlink(path);
+	ck_assert_int_eq(green_console_start(path), 0);
+	green_yield();
+	assert_fails(green_event_wait(&never, -1) == -1, EDEADLK);
+	ck_assert_int_eq(green_console_stop(), 0);
+}
+END_TEST
+
 START_TEST(m10_the_console_answers)
 {
 	struct greenlet *task = green_spawn(sleeps, NULL);
@@ -1318,6 +1332,7 @@ int main(void)
 	tcase_add_test(tcase, m6_code_that_never_lets_others_run);
 	tcase_add_test(tcase, m6_code_that_keeps_others_waiting);
 	tcase_add_test(tcase, m6_code_that_behaves_beside_a_tracer_and_others_that_do_not);
+	tcase_add_test(tcase, m10_the_console_hides_no_deadlock);
 	tcase_add_test(tcase, m10_the_console_answers);
 	tcase_add_test(tcase, m10_many_connections_and_a_stop_in_the_middle);
 	tcase_add_test(tcase, m10_a_dead_socket_is_replaced_and_nothing_else);

@@ -334,7 +334,7 @@ int green_yields_end(struct green_yields *scope, int max_ms, int64_t *longest_ms
  *
  * Whoever may connect can end tasks: the socket has mode 0600, and only processes
  * of the same user, or root's, are answered.  `nc -U PATH`, then `help`.  A PATH that is the socket of a dead
- * process is replaced; any other file is not.  While the console waits, no wait of this thread fails with EDEADLK.
+ * process is replaced; any other file is not.  That the console waits keeps no wait of this thread from failing with EDEADLK.
  *
  * Switches: no.
  * Returns: 0; -1 with errno EALREADY (this process has one), EADDRINUSE, ENAMETOOLONG or that of socket, bind or spawn

@@ -244,12 +244,12 @@ int green__fd_wait_many(struct hub *hub, struct fd_wait *waits, size_t count, in
 	green__waiter_init(&waiter, mode, green__wait_descriptors, &all);
 	for (linked = 0; linked < count && !error; linked++)
 		error = green__fd_enter(hub, &waits[linked], &waiter);
-	hub->fd_waits++;
+	hub->fd_waits += !waiter.greenlet->service;
 	if (!error)
 		error = green__park(&waiter, deadline);
 	else if (sys_lacks(error))
 		error = park_for_a_look(&waiter, deadline);
-	hub->fd_waits--;
+	hub->fd_waits -= !waiter.greenlet->service;
 	for (size_t i = 0; i < linked; i++)
 		list_remove(&waits[i].link);
 	critical_leave(hub->flow);

@@ -254,6 +254,8 @@ static struct waiter *stuck(const struct hub *hub)
 	list_for_each(node, &hub->flow->all) {
 		struct greenlet *greenlet = container_of(node, struct greenlet, all);
 
+		if (greenlet->service)
+			continue;
 		if (greenlet->waiter && (greenlet->waiter->mode & WAIT_RAISABLE))
 			return greenlet->waiter;
 		if (greenlet->waiter && !plain)

@@ -86,7 +86,7 @@ struct hub {
 	struct list errands;       /* worker.c: struct errand.link */
 	struct resolver *resolver; /* resolve.c: what its calls ask; NULL until the first */
 	void (*resolver_release)(struct resolver *); /* set with it */
-	unsigned fd_waits;         /* waits that a descriptor may end */
+	unsigned fd_waits;         /* waits that a descriptor may end, but those of services */
 	unsigned shared;           /* waits that another kernel thread, if there is one, may end */
 	int64_t look_again;        /* when to see again whether there is one */
 	int64_t patience;          /* how long after the look before */

@@ -205,6 +205,13 @@ static struct client *free_place(void)
 	return NULL;
 }
 
+/* A wait that nothing but a user at the console could end is a deadlock. */
+static void become_service(struct greenlet *task, const char *name)
+{
+	task->service = true;
+	green_set_name(task, name);
+}
+
 static void welcome(int fd)
 {
 	struct client *client = is_allowed(fd) ? free_place() : NULL;
@@ -216,7 +223,7 @@ static void welcome(int fd)
 	if (!client || !client->task)
 		green_close(fd);
 	else
-		green_set_name(client->task, "console-client");
+		become_service(client->task, "console-client");
 }
 
 static void *listen_for_ever(void *unused)
@@ -306,7 +313,7 @@ int green_console_start(const char *path)
 		green_close(console.fd);
 		return -1;
 	}
-	green_set_name(console.listener, "console");
+	become_service(console.listener, "console");
 	return 0;
 }
 

@@ -78,6 +78,7 @@ struct greenlet {
 	struct list ready;      /* hub.c: on hub->ready or hub->pass */
 	struct waiter *waiter;  /* waiter.c: what it is parked on, else NULL; of a lost one: what may lead others to its stack */
 	bool interrupted;       /* waiter.c: the next interruptible wait ends with EINTR at once */
+	bool service;           /* hub.c: it serves who looks at the program, so nobody else's wait ends because it runs */
 	unsigned burst;         /* io.c: calls since the last wait that did not have to wait */
 	struct away *away;      /* helper.c: its call on another kernel thread */
 
