@@ -159,17 +159,46 @@ END_TEST
 
 /* --- wait --- */
 
+/* In an order that no clock decides: each ends when it is let go. */
+static struct green_event slow_may, bad_may;
+
+static void *ends_when(void *event)
+{
+	failures += green_event_wait(event, -1) != 0;
+	return event;
+}
+
+static void *fails_when(void *event)
+{
+	failures += green_event_wait(event, -1) != 0;
+	green_throw(green_current(), EIO, event);
+	return NULL;
+}
+
+static void let_go(void *event)
+{
+	green_event_set(event);
+}
+
+static void let_go_meanwhile(struct green_call *call, struct green_event *event)
+{
+	ck_assert_int_eq(green_call_later(call, 3, let_go, event), 0);
+}
+
 START_TEST(b2_all_one_or_the_first_error)
 {
-	struct green_future *futures[3] = { later(500), failing(250), later(3) };
-	struct green_future *slow = futures[0], *bad = futures[1], *fast = futures[2];
+	struct green_future *slow = green_future_spawn(ends_when, &slow_may), *bad = green_future_spawn(fails_when, &bad_may);
+	struct green_future *fast = later(3), *futures[3] = { slow, bad, fast };
+	struct green_call call;
 
 	ck_assert_int_eq(green_wait_futures(futures, 3, GREEN_FIRST_DONE, -1), 1);
 	ck_assert_ptr_eq(futures[0], fast);
+	let_go_meanwhile(&call, &bad_may);
 	ck_assert_int_eq(green_wait_futures(futures, 3, GREEN_FIRST_ERROR, -1), 2);
 	ck_assert_ptr_eq(futures[0], fast);
 	ck_assert_ptr_eq(futures[1], bad);
 	ck_assert_int_eq(green_error(NULL), 0);
+	let_go_meanwhile(&call, &slow_may);
 	ck_assert_int_eq(green_wait_futures(futures, 3, GREEN_ALL_DONE, -1), 3);
 	ck_assert_ptr_eq(futures[2], slow);
 	ck_assert_int_eq(failures, 0);
@@ -182,7 +211,8 @@ START_TEST(b2_a_time_that_passes_is_no_error)
 	struct green_future *futures[3] = { later(10000), later(1), later(10000) };
 
 	ck_assert_int_eq(green_wait_futures(futures, 3, GREEN_ALL_DONE, 0), 0);
-	ck_assert_int_eq(green_wait_futures(futures, 3, GREEN_ALL_DONE, 300), 1);
+	ck_assert_int_eq(green_future_wait(futures[1], -1), 0);
+	ck_assert_int_eq(green_wait_futures(futures, 3, GREEN_ALL_DONE, 20), 1);
 	ck_assert_int_eq(failures, 0);
 	assert_fails(green_wait_futures(futures, 0, GREEN_ALL_DONE, -1) == -1, EINVAL);
 	over(futures, 3);
@@ -197,13 +227,13 @@ static void *waits_for_all(void *futures)
 
 START_TEST(b2_cancelling_who_waits_leaves_them_alone)
 {
-	struct green_future *futures[2] = { later(400), later(400) };
-	struct greenlet *task = green_spawn(waits_for_all, futures);
+	struct green_future *futures[2] = { green_future_spawn(ends_when, &slow_may), green_future_spawn(ends_when, &slow_may) };
+	struct greenlet *task = parked(waits_for_all, futures);
 
-	green_sleep(2);
 	green_cancel(task);
 	green_join(task, NULL, -1);
 	green_destroy(task);
+	green_event_set(&slow_may);
 	ck_assert_int_eq(green_wait_futures(futures, 2, GREEN_ALL_DONE, -1), 2);
 	ck_assert_int_eq(failures, 0);
 	over(futures, 2);
