@@ -19,6 +19,7 @@
 #include "hub/worker.h"
 #include "kernel_thread.h"
 #include "migrate.h"
+#include "own_copy.h"
 #include "parking.h"
 #include "process.h"
 #include "signals.h"
@@ -250,6 +251,8 @@ static bool birth(uint64_t mask)
 	stack_t alternate;
 	struct hub *hub;
 
+	if (own_copy_is_there())
+		return stand_down("an archive of libgreen is linked in, and does not know the shared one");
 	/* Each new TLS block would bring a malloc arena of its own, which costs more than it gives on one carrier. */
 	mallopt(M_ARENA_MAX, 1);
 	green__thread_create = real_thread_create;

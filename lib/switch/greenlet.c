@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 
 #include "base/fault.h"
+#include "base/note.h"
 #include "base/sys.h"
 #include "green/debug.h"
 #include "switch/greenlet.h"
@@ -20,6 +21,9 @@
  * cannot look into.
  */
 __thread struct greenlet *green__current;
+
+/* By this the shim finds a copy that is not the one it runs on. */
+GREEN_NOTE;
 
 int green__recording;
 void (*green__recorder)(struct greenlet *greenlet, int what);

@@ -213,10 +213,12 @@ class Overflow(Compared):
 class StandsDown(Compared):
     """Where the check of thread-local storage fails, one line says so and the threads are native ones."""
 
+    more = {"GREEN_FAIL_SELFTEST": "1"}
+
     def run_once(self, options, env, native):
         if options.native_only:
             return
-        result = run(self.command, limit=self.limit, env=dict(env, GREEN_FAIL_SELFTEST="1"), green=options.green)
+        result = run(self.command, limit=self.limit, env=dict(env, **self.more), green=options.green)
         if result.status != native.status:
             raise Failure(f"status {result.status}, natively {native.status}", result)
         self.compare_text(native.stdout, result)
@@ -226,6 +228,13 @@ class StandsDown(Compared):
         stats = result.stats.get(result.pid, {})
         if stats.get("stood_down") != 1 or stats.get("created") != 0:
             raise Failure("did not stand down", result)
+
+
+# MP17: two copies of the library would not know of each other
+class OwnCopy(StandsDown):
+    """A program that is linked with an archive of the library runs natively, after one line that says why."""
+
+    more = {}
 
 
 class Detoured(Compared):
@@ -409,6 +418,9 @@ def cases(options):
     yield from allocator_cases(options)
     yield Crowd("crowd")
     yield StandsDown("stands_down", [os.path.join(options.programs, "threads"), "joins"], 0)
+    archive = os.path.join(options.programs, "linked_archive")
+    for name, _ in listed_cases(archive):
+        yield OwnCopy(f"linked_archive.{name}", [archive, name], 0)
     yield from language_cases(options)
 
 
