@@ -499,6 +499,53 @@ static const char *within(int ms, int inner_ms, bool swallow, const char *instea
 	return green_timeout_end(&limit) ? instead : result;
 }
 
+static void computes(int ms)
+{
+	int64_t start = clock_now();
+
+	while (ms_since(start) < ms)
+		;
+}
+
+/* TO4: all are over by the time of one call; each fails one nevertheless, the innermost first */
+START_TEST(to4_scopes_that_are_over_at_one_call_fail_one_each)
+{
+	struct green_timeout limits[3];
+
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(green_timeout_start(&limits[i], 5), 0);
+	if (_i == 0) {
+		/* The call waits, or is about to. */
+		computes(10);
+	} else {
+		green_hold_errors();
+		ck_assert_int_eq(green_sleep(20), 0);
+		ck_assert_int_eq(green_release_errors(), 0);
+	}
+	for (int i = 2; i >= 0; i--) {
+		assert_fails(green_sleep(10000) == -1, ETIMEDOUT);
+		ck_assert(green_timeout_end(&limits[i]));
+	}
+	ck_assert_int_eq(green_error(NULL), 0);
+	ck_assert_int_eq(green_sleep(1), 0);
+}
+END_TEST
+
+/* TO4: one whose error has failed a call does not fail another one when that of a later scope is over, too */
+START_TEST(to4_who_has_failed_a_call_fails_no_other)
+{
+	struct green_timeout outer, inner;
+
+	green_timeout_start(&outer, 5);
+	assert_fails(green_sleep(10000) == -1, ETIMEDOUT);
+	green_timeout_start(&inner, 5);
+	assert_fails(green_sleep(10000) == -1, ETIMEDOUT);
+	ck_assert(green_timeout_end(&inner));
+	ck_assert_int_eq(green_sleep(1), 0);
+	ck_assert(green_timeout_end(&outer));
+}
+END_TEST
+
 /* CU3: the own end, that of an outer scope, and an end that somebody has swallowed are told apart */
 START_TEST(cu3_whose_time_is_over)
 {
@@ -780,6 +827,8 @@ int main(void)
 	tcase_add_test(tests, d7_bytes_that_have_moved_come_first);
 	tcase_add_test(tests, to1_a_scope_ends_a_wait);
 	tcase_add_test(tests, to1_never_and_at_once);
+	tcase_add_loop_test(tests, to4_scopes_that_are_over_at_one_call_fail_one_each, 0, 2);
+	tcase_add_test(tests, to4_who_has_failed_a_call_fails_no_other);
 	tcase_add_test(tests, cx3_the_end_of_a_scope_comes_once_and_may_be_refused);
 	tcase_add_test(tests, to2_a_scope_is_its_starters);
 	tcase_add_test(tests, cu3_whose_time_is_over);

@@ -8,19 +8,57 @@
 
 struct limit {
 	struct timer timer;
-	struct list link;          /* on greenlet->limits while the timer runs */
+	struct list link;          /* on greenlet->limits, unless it is for ever */
 	struct greenlet *greenlet; /* NULL once it is ended */
 	bool over;
+	bool displaced;            /* its error has given way to a newer one before any call has told of it */
 };
 
 _Static_assert(sizeof(struct limit) <= sizeof(struct green_timeout), "fits into what the program gives");
+
+/* True if no call of GREENLET has returned with the error that is pending. */
+static bool is_unseen(const struct greenlet *greenlet)
+{
+	const struct waiter *waiter = greenlet->waiter;
+
+	return greenlet->error_untold || (waiter && __atomic_load_n(&waiter->result, __ATOMIC_RELAXED) == -ECANCELED);
+}
+
+/* A newer error is about to take the place of what is pending. */
+static void displace(struct greenlet *greenlet)
+{
+	const struct greenlet *acting = acting_for(greenlet);
+
+	if (acting->error != GREEN_TIMEOUT || !is_unseen(acting))
+		return;
+	list_for_each(node, &greenlet->limits) {
+		struct limit *limit = container_of(node, struct limit, link);
+
+		if (acting->error_value == limit)
+			limit->displaced = true;
+	}
+}
+
+/* Nothing is pending in SELF any more: the newest of those that have given way has its turn now. */
+static void put_back(struct greenlet *self)
+{
+	for (struct list *node = self->limits.prev; node != &self->limits; node = node->prev) {
+		struct limit *limit = container_of(node, struct limit, link);
+
+		if (!limit->displaced)
+			continue;
+		limit->displaced = false;
+		green__error_set(self, GREEN_TIMEOUT, limit);
+		return;
+	}
+}
 
 static void time_is_over(struct timer *timer)
 {
 	struct limit *limit = container_of(timer, struct limit, timer);
 
 	limit->over = true;
-	list_remove(&limit->link);
+	displace(limit->greenlet);
 	green__raise(limit->greenlet, GREEN_TIMEOUT, limit);
 }
 
@@ -103,6 +141,8 @@ bool green_timeout_end(struct green_timeout *timeout)
 	else if (over && self->error)
 		/* The one failure that the caller has seen was this one's; the other's is still to come. */
 		self->error_untold = true;
+	if (!self->error)
+		put_back(self);
 	critical_leave(self->flow);
 	return over;
 }
@@ -114,7 +154,8 @@ void green__timeouts_forked(struct hub *hub)
 		list_for_each(link, &container_of(node, struct greenlet, all)->limits) {
 			struct limit *limit = container_of(link, struct limit, link);
 
-			timer_start(&hub->timers, &limit->timer, limit->timer.node.key, time_is_over);
+			if (!limit->over)
+				timer_start(&hub->timers, &limit->timer, limit->timer.node.key, time_is_over);
 		}
 	}
 }
