@@ -283,6 +283,25 @@ START_TEST(cx4_at_every_point_where_it_may_be_parked)
 }
 END_TEST
 
+static void *waits_again_and_again(void *unused)
+{
+	for (int i = 0; i < 3; i++)
+		failures += green_sleep(1) == -1 && errno == ECANCELED;
+	green_error_clear();
+	ck_assert_int_eq(green_sleep(1), 0);
+	return unused;
+}
+
+START_TEST(cx4_each_call_fails_until_the_request_is_dealt_with)
+{
+	struct greenlet *task = running(waits_again_and_again, NULL);
+
+	ck_assert(green_cancel(task));
+	join(task);
+	ck_assert_int_eq(failures, 3);
+}
+END_TEST
+
 START_TEST(cancel_refuses_what_makes_no_sense)
 {
 	struct greenlet *raw = green_create(gives_up, NULL);
@@ -383,6 +402,7 @@ int main(void)
 	tcase_add_test(tcase, a7_who_is_being_killed_stays_so);
 	tcase_add_test(tcase, ck15_a_scope_and_a_request_are_told_apart);
 	tcase_add_test(tcase, cx4_at_every_point_where_it_may_be_parked);
+	tcase_add_test(tcase, cx4_each_call_fails_until_the_request_is_dealt_with);
 	tcase_add_test(tcase, cancel_refuses_what_makes_no_sense);
 	tcase_add_test(tcase, cu2_no_error_ends_a_wait_while_held);
 	tcase_add_test(tcase, cu2_clean_up_waits_with_the_error_pending);

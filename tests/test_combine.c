@@ -185,6 +185,39 @@ static void let_go_meanwhile(struct green_call *call, struct green_event *event)
 	ck_assert_int_eq(green_call_later(call, 3, let_go, event), 0);
 }
 
+START_TEST(b1_a_scope_of_time_that_ends_cancels_nothing)
+{
+	struct green_future *futures[2] = { later(100), later(1) };
+	struct green_timeout limit;
+
+	ck_assert_int_eq(green_timeout_start(&limit, 5), 0);
+	assert_fails(green_gather(futures, 2, NULL, -1) == -1, ETIMEDOUT);
+	ck_assert(green_timeout_end(&limit));
+	ck_assert_int_eq(green_gather(futures, 2, NULL, -1), 0);
+	ck_assert_int_eq(failures, 0);
+	over(futures, 2);
+}
+END_TEST
+
+START_TEST(b2_those_that_are_done_come_first_in_the_order_of_their_ends)
+{
+	struct green_future *futures[5], *before[5];
+	static const int ends[] = { 3, 0, 4 };
+
+	for (int i = 0; i < 5; i++)
+		before[i] = futures[i] = green_future_create();
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(green_future_set(before[ends[i]], NULL), 0);
+	ck_assert_int_eq(green_wait_futures(futures, 5, GREEN_FIRST_DONE, -1), 3);
+	for (int i = 0; i < 3; i++)
+		ck_assert_ptr_eq(futures[i], before[ends[i]]);
+	/* The others are still there, once each. */
+	ck_assert(futures[3] == before[1] || futures[4] == before[1]);
+	ck_assert(futures[3] == before[2] || futures[4] == before[2]);
+	over(futures, 5);
+}
+END_TEST
+
 START_TEST(b2_all_one_or_the_first_error)
 {
 	struct green_future *slow = green_future_spawn(ends_when, &slow_may), *bad = green_future_spawn(fails_when, &bad_may);
@@ -437,6 +470,8 @@ static void add_several(TCase *tcase)
 	tcase_add_test(tcase, b1_a_cancelled_one_counts_as_an_error);
 	tcase_add_test(tcase, b1_who_is_cancelled_or_killed_cancels_all);
 	tcase_add_test(tcase, b1_a_time_that_passes_cancels_nothing);
+	tcase_add_test(tcase, b1_a_scope_of_time_that_ends_cancels_nothing);
+	tcase_add_test(tcase, b2_those_that_are_done_come_first_in_the_order_of_their_ends);
 	tcase_add_test(tcase, b2_all_one_or_the_first_error);
 	tcase_add_test(tcase, b2_a_time_that_passes_is_no_error);
 	tcase_add_test(tcase, b2_cancelling_who_waits_leaves_them_alone);

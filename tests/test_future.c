@@ -183,6 +183,30 @@ START_TEST(s9_who_waits_may_be_killed_cancelled_or_too_late)
 }
 END_TEST
 
+static void *asks_while_it_is_killed(void *future)
+{
+	green_kill(green_current(), -1);
+	assert_fails(green_future_get(future, NULL, -1) == -1, ENOENT);
+	ck_assert_int_eq(green_error(NULL), GREEN_EXIT);
+	assert_fails(green_sleep(1) == -1, ECANCELED);
+	return NULL;
+}
+
+/* A7: who is being killed stays so, whatever a future brings */
+START_TEST(s9_an_error_of_a_future_takes_no_kill_away)
+{
+	struct green_future *future = green_future_create();
+	struct greenlet *task;
+
+	ck_assert_int_eq(green_future_fail(future, ENOENT, NULL), 0);
+	task = green_spawn(asks_while_it_is_killed, future);
+	ck_assert_int_eq(green_join(task, NULL, -1), 0);
+	ck_assert_int_eq(green_failure(task, NULL), 0);
+	green_destroy(task);
+	green_future_destroy(future);
+}
+END_TEST
+
 START_TEST(a3_an_error_that_nobody_has_asked_for_is_told)
 {
 	struct green_future *futures[4];
@@ -702,6 +726,7 @@ static void add_plain(TCase *tcase)
 	tcase_add_test(tcase, all_who_wait_are_woken_in_order);
 	tcase_add_test(tcase, h2_one_that_nobody_can_decide);
 	tcase_add_test(tcase, s9_who_waits_may_be_killed_cancelled_or_too_late);
+	tcase_add_test(tcase, s9_an_error_of_a_future_takes_no_kill_away);
 	tcase_add_test(tcase, a3_an_error_that_nobody_has_asked_for_is_told);
 	tcase_add_test(tcase, a3_a_kernel_thread_without_greenlets_tells_it_too);
 	tcase_add_test(tcase, a3_h7_the_error_of_a_task_is_told_once);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/fault.h"
 #include "green.h"
 #include "hub/hub.h"
 #include "support.h"
@@ -280,6 +281,24 @@ START_TEST(pl2_room_goes_to_who_waits_longest)
 }
 END_TEST
 
+#ifdef GREEN_DEBUG
+/* PL2: once for each request for memory */
+START_TEST(pl2_one_that_cannot_be_made_gives_its_place_back)
+{
+	struct green_group *group = green_group_create(1);
+
+	for (unsigned at = 1; at <= 2; at++) {
+		green__fault_at(at);
+		assert_fails(green_group_spawn(group, sleeps, (void *)1, 0) == -1, ENOMEM);
+		green__fault_at(0);
+		ck_assert_uint_eq(green_group_room(group), 1);
+	}
+	spawned(group, sleeps, 1);
+	over(group);
+}
+END_TEST
+#endif
+
 START_TEST(pl2_kills_at_random_lose_no_place)
 {
 	enum { ADDERS = 30 };
@@ -391,6 +410,27 @@ static void *maps(void *unused)
 	ck_assert_ptr_eq(items[2], (void *)6);
 	return unused;
 }
+
+static void *counts_and_fails(void *code)
+{
+	calls++;
+	green_throw(green_current(), (int)(intptr_t)code, NULL);
+	return NULL;
+}
+
+START_TEST(pl3_a_map_that_has_failed_begins_no_more)
+{
+	struct green_group *group = green_group_create(1);
+	void *items[6] = { (void *)ENOENT, (void *)EIO, (void *)EIO, (void *)EIO, (void *)EIO, (void *)EIO };
+
+	assert_fails(green_group_map(group, counts_and_fails, items, NULL, 6) == -1, ENOENT);
+	green_error_clear();
+	ck_assert_int_eq(green_group_join(group, 0, -1), 0);
+	/* The second one began while the first had its turn. */
+	ck_assert_int_le(calls, 2);
+	over(group);
+}
+END_TEST
 
 START_TEST(pl3_a_member_maps_by_itself)
 {
@@ -612,6 +652,9 @@ static void add_members(TCase *tcase)
 	tcase_add_test(tcase, pl2_who_adds_waits_while_it_is_full);
 	tcase_add_test(tcase, pl2_a_time_that_passes);
 	tcase_add_test(tcase, pl2_room_goes_to_who_waits_longest);
+#ifdef GREEN_DEBUG
+	tcase_add_test(tcase, pl2_one_that_cannot_be_made_gives_its_place_back);
+#endif
 	tcase_add_test(tcase, pl2_kills_at_random_lose_no_place);
 }
 
@@ -620,6 +663,7 @@ static void add_results(TCase *tcase)
 	tcase_add_test(tcase, pl3_apply_returns_what_the_function_does);
 	tcase_add_test(tcase, pl3_map_keeps_the_order);
 	tcase_add_test(tcase, pl3_the_first_error_of_a_map_goes_out_and_others_go_on);
+	tcase_add_test(tcase, pl3_a_map_that_has_failed_begins_no_more);
 	tcase_add_test(tcase, pl3_a_member_maps_by_itself);
 	tcase_add_test(tcase, pl3_results_in_the_order_of_the_items);
 	tcase_add_test(tcase, pl3_results_in_the_order_of_their_ends);

@@ -1029,6 +1029,8 @@ START_TEST(m6_code_that_never_lets_others_run)
 
 	ck_assert_int_eq(green_yields_start(&scope), 0);
 	compute_ms(20);
+	/* That lets nobody else run. */
+	ck_assert_ptr_eq(green_switch(green_current(), &token), &token);
 	assert_fails(green_yields_end(&scope, -1, &longest) == -1, EBUSY);
 	ck_assert_int_ge(longest, 20);
 }
@@ -1047,6 +1049,25 @@ START_TEST(m6_code_that_keeps_others_waiting)
 	ck_assert_int_eq(green_yields_end(&inner, -1, NULL), 0);
 	assert_fails(green_yields_end(&scope, 29, &longest) == -1, ETIME);
 	ck_assert_int_ge(longest, 30);
+}
+END_TEST
+
+static void *keeps_others_waiting(void *ms)
+{
+	compute_ms((intptr_t)ms);
+	return ms;
+}
+
+START_TEST(m6_what_others_take_is_not_its_own)
+{
+	struct greenlet *other = green_spawn(keeps_others_waiting, (void *)600);
+	struct green_yields scope;
+	int64_t longest;
+
+	ck_assert_int_eq(green_yields_start(&scope), 0);
+	green_yield();
+	ck_assert_int_eq(green_yields_end(&scope, 500, &longest), 0);
+	join(other);
 }
 END_TEST
 
@@ -1331,6 +1352,7 @@ int main(void)
 	tcase_add_test(tcase, an_overflow_is_told_with_its_stack);
 	tcase_add_test(tcase, m6_code_that_never_lets_others_run);
 	tcase_add_test(tcase, m6_code_that_keeps_others_waiting);
+	tcase_add_test(tcase, m6_what_others_take_is_not_its_own);
 	tcase_add_test(tcase, m6_code_that_behaves_beside_a_tracer_and_others_that_do_not);
 	tcase_add_test(tcase, m10_the_console_hides_no_deadlock);
 	tcase_add_test(tcase, m10_the_console_answers);

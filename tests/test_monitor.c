@@ -11,10 +11,12 @@
 
 /* --- what was told --- */
 
+enum { REPORTS = 3 };
+
 static struct {
 	pthread_mutex_t lock;
 	int started, blocked, elsewhere, over, under;
-	int64_t ms;
+	int64_t ms, reported[REPORTS]; /* the last time, and the first ones */
 	char name[32];
 	pid_t thread;
 	size_t bytes;
@@ -48,6 +50,8 @@ static void notes(const struct green_monitored *monitored, void *argument)
 		seen.blocked++;
 		seen.elsewhere += monitored->thread != getpid();
 		seen.ms = monitored->milliseconds;
+		if (seen.blocked <= REPORTS)
+			seen.reported[seen.blocked - 1] = seen.ms;
 		seen.thread = monitored->thread;
 		snprintf(seen.name, sizeof(seen.name), "%s", monitored->name);
 		note_stack(monitored);
@@ -116,10 +120,12 @@ START_TEST(m2_one_that_goes_on_is_reported_at_twice_the_time)
 	int64_t start = clock_now();
 
 	begin(20);
-	join(green_spawn(computes, (void *)3));
+	join(green_spawn(computes, (void *)REPORTS));
 	ck_assert_int_eq(green_monitor_stop(), 0);
-	/* 20, 40 and 80 milliseconds at the earliest. */
-	ck_assert_int_ge(seen.ms, 80);
+	/* 20, 40 and 80 milliseconds at the earliest; where the first one is late, so are the others. */
+	ck_assert_int_ge(seen.reported[0], 20);
+	for (int i = 1; i < REPORTS; i++)
+		ck_assert_int_ge(seen.reported[i], 2 * seen.reported[i - 1]);
 	ck_assert_int_ge(ms_since(start), 80);
 }
 END_TEST
@@ -220,11 +226,13 @@ START_TEST(m1_one_monitor_watches_all_hubs)
 }
 END_TEST
 
+static const struct green_monitor *wanted;
+
 static void prints(void)
 {
 	int64_t end = clock_now() + 500 * NS_PER_MS;
 
-	green_monitor_start(NULL);
+	green_monitor_start(wanted);
 	green_yield();
 	while (clock_now() < end)
 		__asm__ volatile("");
@@ -239,6 +247,17 @@ START_TEST(m2_by_default_a_report_is_written)
 	ck_assert_msg(strstr(text, "nobody else could run; hub of kernel thread"), "%s", text);
 	if (!tools_watch() && green__walk_possible())
 		ck_assert_msg(strstr(text, "kept by main (0), at\n"), "%s", text);
+}
+END_TEST
+
+START_TEST(m2_if_it_is_silent_nothing_is_written)
+{
+	struct green_monitor silent = { .silent = true };
+	char text[8192] = "";
+
+	wanted = &silent;
+	ck_assert_int_eq(in_child(prints, text, sizeof(text)), 0);
+	ck_assert_str_eq(text, "");
 }
 END_TEST
 
@@ -320,6 +339,25 @@ START_TEST(m4_the_programs_own_checks)
 }
 END_TEST
 
+static void runs_the_check_in_the_child(void)
+{
+	checked[0] = 0;
+	if (green_monitor_start(&(struct green_monitor) { .blocking_ms = -1 }))
+		_exit(1);
+	while (checked_now(0) < 2)
+		green_sleep(5);
+	green_monitor_stop();
+}
+
+START_TEST(m4_checks_outlive_a_fork)
+{
+	ck_assert_int_eq(green_monitor_check(check, (void *)0, 5), 0);
+	begin(-1);
+	ck_assert_int_eq(in_child(runs_the_check_in_the_child, NULL, 0), 0);
+	ck_assert_int_eq(green_monitor_stop(), 0);
+}
+END_TEST
+
 static void stops_from_inside(void *unused)
 {
 	(void)unused;
@@ -349,12 +387,20 @@ static bool count_is(const int *count, int wanted)
 	return is;
 }
 
-/* Twice 64 MiB above what the process has now is over; without them it is under. */
+enum { LOOK_MS = 2000 };
+
+/* Long enough for a look that finds nothing new. */
+static void looked(void)
+{
+	green_sleep(LOOK_MS + LOOK_MS / 4);
+}
+
+/* Twice 64 MiB above what the process has now is over, three times that a new maximum; without them it is under. */
 START_TEST(m3_memory_over_its_limit_and_back)
 {
 	enum { PIECE = 64 << 20 };
 	struct green_monitor options = { .silent = true, .event = notes, .argument = &token };
-	char *memory = mmap(NULL, 2 * PIECE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *memory = mmap(NULL, 3 * PIECE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	FILE *statm = fopen("/proc/self/statm", "r");
 	size_t pages = 0;
 
@@ -362,18 +408,24 @@ START_TEST(m3_memory_over_its_limit_and_back)
 	ck_assert_int_eq(fscanf(statm, "%*u %zu", &pages), 1);
 	fclose(statm);
 	options.blocking_ms = -1;
-	options.memory_ms = 2000;
+	options.memory_ms = LOOK_MS;
 	options.memory_max = pages * 4096 + PIECE;
 	memset(memory, 1, 2 * PIECE);
 	ck_assert_int_eq(green_monitor_start(&options), 0);
 	while (!count_is(&seen.over, 1))
 		green_sleep(20);
 	ck_assert_uint_gt(seen.bytes, options.memory_max);
-	munmap(memory, 2 * PIECE);
+	memset(memory + 2 * PIECE, 1, PIECE);
+	while (!count_is(&seen.over, 2))
+		green_sleep(20);
+	looked();
+	ck_assert(count_is(&seen.over, 2));
+	munmap(memory, 3 * PIECE);
 	while (!count_is(&seen.under, 1))
 		green_sleep(20);
 	ck_assert_uint_le(seen.bytes, options.memory_max);
-	ck_assert_int_eq(seen.over, 1);
+	looked();
+	ck_assert(count_is(&seen.over, 2) && count_is(&seen.under, 1));
 	ck_assert_int_eq(green_monitor_stop(), 0);
 }
 END_TEST
@@ -391,9 +443,11 @@ int main(void)
 	tcase_add_test(tcase, m2_who_lets_others_run_or_sleeps_is_not_reported);
 	tcase_add_test(tcase, m1_one_monitor_watches_all_hubs);
 	tcase_add_test(tcase, m2_by_default_a_report_is_written);
+	tcase_add_test(tcase, m2_if_it_is_silent_nothing_is_written);
 	tcase_add_test(tcase, m11_options_that_make_no_sense);
 	tcase_add_test(tcase, m4_a_forked_child_may_have_its_own);
 	tcase_add_test(tcase, m4_the_programs_own_checks);
+	tcase_add_test(tcase, m4_checks_outlive_a_fork);
 	tcase_add_test(tcase, m4_a_check_cannot_stop_what_it_runs_in);
 	tcase_add_test(tcase, m3_memory_over_its_limit_and_back);
 	return suite_end();

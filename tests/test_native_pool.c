@@ -251,6 +251,7 @@ END_TEST
 static void *opens_gate(void *unused)
 {
 	green_sleep(10);
+	assert_fails(!green_native_pool_submit(shared, counts, NULL), ESHUTDOWN);
 	__atomic_store_n(&gate, 1, __ATOMIC_SEQ_CST);
 	return unused;
 }
