@@ -3,7 +3,7 @@
 """check-rules.py - every rule of man/libgreen-*rules.7 has a test that cites its id, and nothing else is cited
 
 What a citation is stands in HACKING.md: an id elsewhere in a comment is prose and does not count.
---tests ID... prints the tests of rules, --renew writes rules-missing.txt anew.
+--tests ID... prints the tests of rules.
 """
 
 import glob
@@ -13,7 +13,6 @@ import re
 import sys
 
 TOP = os.environ.get("top_srcdir") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
-MISSING = os.path.join(TOP, "tests", "rules-missing.txt")
 # The sections of rules that need no test; each says why instead.
 EXEMPT = ("Decided otherwise", "No meaning in C", "Information")
 SHORTEST_REASON = 30
@@ -174,72 +173,44 @@ def all_citations():
     return tests
 
 
-def listed_missing(complain):
-    names = []
-    for line in read(MISSING).splitlines() if os.path.exists(MISSING) else ():
-        names += line.split("#")[0].split()
-    for name in set(names):
-        if not re.fullmatch(ID, name) or names.count(name) > 1:
-            complain(f"rules-missing.txt: {name} is no id, or stands there twice")
-    return set(names)
-
-
 def is_covered(name, rules, tests):
     return name in rules and (rules[name].exempt or name in tests)
 
 
-def compare(rules, tests, missing, complain):
-    for name in sorted(missing, key=order):
-        if is_covered(name, rules, tests):
-            complain(f"{name}: strike it out of rules-missing.txt, it is covered")
-        else:
-            print(f"missing: {name} ({'no test cites it' if name in rules else 'no rule'})")
-    for name in sorted(set(rules) - missing, key=order):
+def compare(rules, tests, complain):
+    for name in sorted(rules, key=order):
         if not is_covered(name, rules, tests):
             complain(f"{name}: no test cites it")
-    for name in sorted(set(tests) - set(rules) - missing, key=order):
+    for name in sorted(set(tests) - set(rules), key=order):
         complain(f"{name}: no page states it, but {tests[name][0]} cites it")
 
 
-def row(family, names, rules, tests, missing):
-    stated = [rules[name] for name in names if name in rules]
-    exempt = [sum(rule.section == section for rule in stated) for section in EXEMPT]
+def row(family, names, rules, tests):
+    exempt = [sum(rules[name].section == section for name in names) for section in EXEMPT]
     citing = {test for name in names for test in tests.get(name, ())}
-    return [family, len(stated), sum(name in tests for name in names), *exempt, len(missing & names), len(citing)]
+    return [family, len(names), sum(name in tests for name in names), *exempt, len(citing)]
 
 
-def table(rules, tests, missing):
-    names = set(rules) | missing
+def table(rules, tests):
     families = {}
-    for name in names:
+    for name in rules:
         families.setdefault(order(name)[0], set()).add(name)
-    head = ["family", "stated", "tested", "otherwise", "not in C", "information", "missing", "tests"]
-    rows = [row(family, of, rules, tests, missing) for family, of in sorted(families.items())]
-    rows.append(row("all", names, rules, tests, missing))
+    head = ["family", "stated", "tested", "otherwise", "not in C", "information", "tests"]
+    rows = [row(family, of, rules, tests) for family, of in sorted(families.items())]
+    rows.append(row("all", set(rules), rules, tests))
     for line in [head, *rows]:
         print(" ".join(str(cell).rjust(len(title)) for cell, title in zip(line, head)))
-
-
-def renew(rules, tests, missing):
-    """Keeps what is missing, one id a line."""
-    names = sorted((missing | set(rules) | set(tests)), key=order)
-    with open(MISSING, "w", encoding="utf-8") as file:
-        file.writelines(f"{name}\n" for name in names if not is_covered(name, rules, tests))
 
 
 def main():
     complaints = []
     rules, tests = all_rules(complaints.append), all_citations()
-    missing = listed_missing(complaints.append)
-    if sys.argv[1:] == ["--renew"]:
-        renew(rules, tests, missing)
-        return 0
     if sys.argv[1:2] == ["--tests"]:
         for name in sys.argv[2:] or sorted(rules, key=order):
             print(f"{name}:", *tests.get(name, ["none"]), sep="\n  ")
         return 0
-    compare(rules, tests, missing, complaints.append)
-    table(rules, tests, missing)
+    compare(rules, tests, complaints.append)
+    table(rules, tests)
     print(*complaints, sep="\n")
     return bool(complaints)
 
