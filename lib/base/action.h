@@ -8,19 +8,17 @@
 
 #include "base/sys.h"
 
-/* Newer CPUs' structs do without. */
-#if defined(__x86_64__) || defined(__aarch64__)
-#define ACTION_RESTORER 1
-#endif
-
 /* The kernel's own struct. */
 struct action {
 	void (*handler)(int, siginfo_t *, void *);
 	unsigned long flags;
-#ifdef ACTION_RESTORER
+#if defined(__riscv) || defined(__loongarch__)
+	/* The newest CPUs have no restorer; qemu-user 7.2 believes that they have, and writes all the same. */
+	uint64_t mask, unused;
+#else
 	void (*restorer)(void);
-#endif
 	uint64_t mask;
+#endif
 };
 
 /* green__action_handled - ACTION lets HANDLER run, with FLAGS beside SA_SIGINFO */
