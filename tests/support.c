@@ -96,6 +96,11 @@ bool tools_watch(void)
 #endif
 }
 
+bool emulated(void)
+{
+	return green__tool_threads > SANITIZER_THREADS;
+}
+
 bool processes_have_descriptors(void)
 {
 	long fd = syscall(SYS_pidfd_open, getpid(), 0);

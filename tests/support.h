@@ -42,12 +42,17 @@ void skipped(const char *why);
 
 /*
  * tools_watch - true where time, memory and signals are not native: under valgrind, in builds with a sanitizer, and
- * under an emulator of another CPU
- *
- * qemu-user 7.2 ignores guard pages, tells in /proc where its own code is, keeps memory for each thread that has
- * ended, and says itself that a fault has ended the program.
+ * under an emulator
  */
 bool tools_watch(void);
+
+/*
+ * emulated - true under an emulator of another CPU
+ *
+ * qemu-user 7.2 ignores guard pages, tells in /proc where its own code is, keeps memory for each thread that has
+ * ended, says itself that a fault has ended the program, and ends when the child of a fork makes a thread.
+ */
+bool emulated(void);
 
 /* processes_have_descriptors - false before Linux 5.3 and under a valgrind that does not know pidfd_open */
 bool processes_have_descriptors(void);
