@@ -62,6 +62,6 @@ step "make" build lib all
 step "make" build tests check
 status=0
 build tests check "$suites$suites_ucontext" >"$tmp/log" 2>&1 </dev/null || status=1
-grep -hE '^[^ ]*:[FE]:|^skipped: ' tests/*.log
+grep -hE '^[^ ]*:[FE]:|^skipped: ' tests/test_*.log
 "$source/scripts/closing-lines" "$tmp/build"
 exit $status
