@@ -224,7 +224,7 @@ def lives():
                 Cell(LIBC, "spawn", "kernel threads: pthread_create, pthread_join"),
                 Cell(GEVENT, "spawn", "gevent: spawn, join"),
                 *loops("spawn", "create_task, await")])
-    yield Case("spawn_many", "Spawn a thousand, then join them", "task", "",
+    yield Case("spawn_many", "Spawn a thousand, then join them", "task", "All are alive at once.",
                [Cell(GREEN, "spawn_many", "libgreen: green_spawn, green_join"),
                 Cell(GO, "spawn_many", "Go: go, WaitGroup")])
     yield Case("create", "Create, switch to, end", "life",
@@ -304,7 +304,8 @@ def timers():
                 Cell(ST, "timer_wait", "State Threads: two conditions"),
                 Cell(GEVENT, "timer_wait", "gevent: two Semaphores"),
                 *loops("timer_wait", "two Semaphores, timeout")])
-    yield Case("timer_wait_armed", f"The same while {ARMED:,} timers are armed", "hand-over", "",
+    yield Case("timer_wait_armed", f"The same while {ARMED:,} timers are armed", "hand-over",
+               "Every wait arms one more, and cancels it.",
                waits("timer_wait_armed"), ARMED)
     yield Case("timer_due", f"{DUE:,} timers that are due", "timer",
                "Deadlines drawn from 50 ms: once all have come, the time until all have been called, in order.",

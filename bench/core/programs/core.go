@@ -186,7 +186,7 @@ func timerChurn(times int) {
 // The timers fire in a scheduler that nothing else keeps busy: their functions run as goroutines, in no promised order.
 func timerDue(times int) {
 	var fired int64
-	start := time.Now().Add(200 * time.Millisecond)
+	start := time.Now().Add(2 * time.Second)
 	for i := 0; i < times; i++ {
 		after := time.Until(start) + time.Duration(rand.Int63n(int64(50*time.Millisecond)))
 		time.AfterFunc(after, func() { atomic.AddInt64(&fired, 1) })

@@ -372,15 +372,14 @@ static void run_timer_due(long times)
 {
 	struct green_call *calls = malloc((size_t)times * sizeof(*calls));
 	int64_t *deadlines = malloc((size_t)times * sizeof(*deadlines));
-	int64_t start = green_now() + SOON_NS * 4LL;
+	int64_t start = green_now();
 
 	latest = 0;
 	for (long i = 0; i < times; i++) {
 		deadlines[i] = start + bench_random(SOON_NS);
 		green_call_at(&calls[i], deadlines[i], comes_due, &deadlines[i]);
 	}
-	if (green_now() > start)
-		bench_fail("arming took so long that timers were due meanwhile");
+	/* None fires meanwhile: only a hub that runs lets them. */
 	bench_wait_until(start + SOON_NS + MS);
 	bench_begin();
 	green_hub_run(-1);
