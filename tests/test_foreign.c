@@ -328,6 +328,40 @@ START_TEST(m12_the_slice_can_be_set)
 }
 END_TEST
 
+static void *computes_a_little(void *unused)
+{
+	int64_t end = clock_now() + 100 * 1000;
+
+	while (clock_now() < end)
+		;
+	return unused;
+}
+
+/* How often the hub has come round for 256 tasks that together take more than 25 milliseconds. */
+static uint64_t rounds(unsigned slice_us)
+{
+	struct green_hub_info before, after;
+	struct greenlet *tasks[256];
+	unsigned usual = green_hub_slice(slice_us);
+
+	for (int i = 0; i < 256; i++)
+		tasks[i] = green_spawn(computes_a_little, NULL);
+	green_get_hub_info(&before);
+	ck_assert_int_eq(green_join_all(tasks, 256, 0, -1), 0);
+	green_get_hub_info(&after);
+	green_hub_slice(usual);
+	for (int i = 0; i < 256; i++)
+		green_destroy(tasks[i]);
+	return after.iterations - before.iterations;
+}
+
+START_TEST(m12_a_longer_slice_is_not_cut)
+{
+	ck_assert_uint_le(rounds(20 * 1000 * 1000), 2);
+	ck_assert_uint_ge(rounds(1000), 3);
+}
+END_TEST
+
 static int extra;
 
 static void ask_before(void)
@@ -359,5 +393,6 @@ int main(void)
 	tcase_add_test(tcase, ck17_a_fork_needs_a_new_descriptor);
 	tcase_add_loop_test(tcase, a_switch_of_main_leaves_it_armed, 0, 2);
 	tcase_add_test(tcase, m12_the_slice_can_be_set);
+	tcase_add_test(tcase, m12_a_longer_slice_is_not_cut);
 	return suite_end();
 }
