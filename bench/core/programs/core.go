@@ -194,10 +194,19 @@ func timerDue(times int) {
 	if time.Now().After(start) {
 		fail("arming took so long that timers were due meanwhile")
 	}
-	// A raw system call, so that the scheduler knows nothing of it and no timer runs.
-	left := syscall.NsecToTimespec(int64(time.Until(start)) + 51000000)
-	syscall.RawSyscall(syscall.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&left)), 0, 0)
-	begin()
+	// Raw system calls and nothing between them, so that the scheduler has no chance to run a timer before the clock
+	// is read.  Its signals end the sleep early, hence the loop.
+	const monotonic, processCPU, absolute = 1, 2, 1
+	until := new(syscall.Timespec)
+	*until = syscall.NsecToTimespec(read(monotonic) + int64(time.Until(start)) + 51000000)
+	cpu, wall := new(syscall.Timespec), new(syscall.Timespec)
+	for interrupted := syscall.EINTR; interrupted != 0; {
+		_, _, interrupted = syscall.RawSyscall6(syscall.SYS_CLOCK_NANOSLEEP, monotonic, absolute,
+			uintptr(unsafe.Pointer(until)), 0, 0, 0)
+	}
+	syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, processCPU, uintptr(unsafe.Pointer(cpu)), 0)
+	syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, monotonic, uintptr(unsafe.Pointer(wall)), 0)
+	begun = moment{cpu.Nano(), wall.Nano()}
 	for atomic.LoadInt64(&fired) < int64(times) {
 		runtime.Gosched()
 	}
