@@ -25,6 +25,7 @@
 enum {
 	HUB_STACK = 64 * 1024,
 	BUDGET = 64, /* direct switches between two looks at the clock */
+	POLLS_MAX = 256, /* in a row, while each brings as many events as it may */
 };
 
 /* When to look whether other kernel threads that may end a wait are still there: after so long, and ever later. */
@@ -282,6 +283,18 @@ static bool nobody_comes(struct hub *hub, int64_t now, int64_t *deadline)
 	return false;
 }
 
+/*
+ * Greenlets run before more events are taken, while what woke them is in the cache.
+ * Callbacks wait for all events that are there; new ones may come as fast as they are taken.
+ */
+static void take_events(struct hub *hub, int64_t deadline)
+{
+	const struct list *last = hub->ready.prev;
+
+	for (int polls = POLLS_MAX; polls > 0 && green__loop_poll(&hub->loop, deadline) && hub->ready.prev == last; polls--)
+		deadline = 0;
+}
+
 static void poll_events(struct hub *hub, int64_t now)
 {
 	int64_t deadline = 0;
@@ -300,7 +313,7 @@ static void poll_events(struct hub *hub, int64_t now)
 			deadline = 0;
 	}
 	hub->polled = now;
-	green__loop_poll(&hub->loop, deadline);
+	take_events(hub, deadline);
 	if (unlikely(!list_empty(&hub->check_watchers)))
 		green__watchers_check(hub);
 }
@@ -440,22 +453,20 @@ static void fork_watch(void)
 		pthread_atfork(NULL, after_fork_in_parent, after_fork_in_child);
 }
 
-struct hub *green__hub(void)
+struct hub *green__hub_make(void)
 {
 	struct flow *flow = green__flow();
 
 	if (!flow)
 		return NULL;
-	if (unlikely(!flow->hub)) {
-		flow->hub = hub_create(flow);
-		flow->pick = pick;
-		flow->raised = green__raised;
-		if (flow->hub) {
-			flow->stats->carriers++;
-			__atomic_add_fetch(&hubs, 1, __ATOMIC_RELEASE);
-			registry_enter(flow->hub);
-			fork_watch();
-		}
+	flow->hub = hub_create(flow);
+	flow->pick = pick;
+	flow->raised = green__raised;
+	if (flow->hub) {
+		flow->stats->carriers++;
+		__atomic_add_fetch(&hubs, 1, __ATOMIC_RELEASE);
+		registry_enter(flow->hub);
+		fork_watch();
 	}
 	return flow->hub;
 }

@@ -98,8 +98,15 @@ struct hub {
 	bool (*elsewhere)(long (*function)(void *), void *arg, long *result);
 };
 
+struct hub *green__hub_make(void);
+
 /* green__hub - the calling thread's hub, made on first use; NULL with errno */
-struct hub *green__hub(void);
+static inline struct hub *green__hub(void)
+{
+	struct greenlet *self = green__current;
+
+	return likely(self && self->flow->hub) ? self->flow->hub : green__hub_make();
+}
 
 /* green__hub_part - PART leads to HUB until list_remove(&part->link); LOST is told if HUB goes before */
 static inline void green__hub_part(struct hub *hub, struct hub_part *part, void (*lost)(struct hub_part *))

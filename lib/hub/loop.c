@@ -23,8 +23,7 @@
 #include "hub/loop.h"
 
 enum {
-	EVENTS_AT_ONCE = 128,
-	MORE_POLLS = 64, /* while each brings that many */
+	EVENTS_AT_ONCE = 32, /* what they wake runs while it is in the cache */
 	HIGH_NUMBER = 4088, /* high enough to be out of the way, low enough to keep the kernel's table small */
 	HIGH_SPARE = 8,
 	HEADROOM = 256, /* how near the program's numbers may come to ours */
@@ -122,27 +121,18 @@ static long wait_until(struct loop *loop, struct epoll_event *events, int64_t de
 	return sys_call(SYS_epoll_pwait, loop->epoll_fd, events, EVENTS_AT_ONCE, ms > INT32_MAX ? INT32_MAX : ms, NULL, 8);
 }
 
-static void hand_over(struct loop *loop, const struct epoll_event *events, long count)
-{
-	for (long i = 0; i < count; i++) {
-		/* Edge-triggered, the eventfd tells of every write and need never be read. */
-		if (events[i].data.u64 != LOOP_WAKE)
-			loop->event(loop->context, events[i].data.u64, events[i].events);
-	}
-}
-
-/* Each event is told once, so there is an end to them; but new ones may come as fast as they are taken. */
-void green__loop_poll(struct loop *loop, int64_t deadline)
+bool green__loop_poll(struct loop *loop, int64_t deadline)
 {
 	struct epoll_event events[EVENTS_AT_ONCE];
 	long count = loop_works(loop) ? wait_until(loop, events, deadline) : 0;
 
 	__atomic_store_n(&loop->sleeping, 0, __ATOMIC_SEQ_CST);
-	hand_over(loop, events, count);
-	for (int more = MORE_POLLS; count == EVENTS_AT_ONCE && more > 0; more--) {
-		count = wait_until(loop, events, 0);
-		hand_over(loop, events, count);
+	for (long i = 0; i < count; i++) {
+		/* Edge-triggered, the eventfd tells of every write and need never be read. */
+		if (events[i].data.u64 != LOOP_WAKE)
+			loop->event(loop->context, events[i].data.u64, events[i].events);
 	}
+	return count == EVENTS_AT_ONCE;
 }
 
 bool green__loop_pending(const struct loop *loop)

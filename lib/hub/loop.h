@@ -35,9 +35,11 @@ int green__loop_high(int fd);
 
 /*
  * green__loop_poll - wait at most until DEADLINE (absolute, CLOCK_NEVER, or 0 to only look)
- * and hand every event to EVENT in the order the kernel gives them
+ * and hand some events to EVENT in the order the kernel gives them
+ *
+ * Returns: true if there may be more.
  */
-void green__loop_poll(struct loop *loop, int64_t deadline);
+bool green__loop_poll(struct loop *loop, int64_t deadline);
 
 /* green__loop_pending - true if a poll would find an event */
 bool green__loop_pending(const struct loop *loop);

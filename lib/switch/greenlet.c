@@ -106,7 +106,7 @@ static void greenlet_init(struct greenlet *greenlet, struct flow *flow, enum gre
 	flow->living++;
 }
 
-static struct flow *flow_create(void)
+struct flow *green__flow_make(void)
 {
 	int saved_errno = errno_load();
 	struct flow *flow = green__fault_injected() ? NULL : calloc(1, sizeof(*flow));
@@ -132,11 +132,6 @@ static struct flow *flow_create(void)
 	/* getauxval sets errno for what an older kernel does not tell. */
 	errno_store(saved_errno);
 	return flow;
-}
-
-struct flow *green__flow(void)
-{
-	return likely(green__current) ? green__current->flow : flow_create();
 }
 
 /* The tracer may switch itself, untraced; what this switch brings is kept meanwhile. */

@@ -166,8 +166,13 @@ static inline void flow_watch(struct flow *flow)
 /* The one thread-local: who runs on this TLS block.  Each switch writes it; NULL on threads without a flow. */
 extern __thread struct greenlet *green__current GREEN_INITIAL_EXEC GREEN_EXPORT;
 
+struct flow *green__flow_make(void);
+
 /* green__flow - the calling thread's flow, made on first use; NULL with errno ENOMEM */
-struct flow *green__flow(void);
+static inline struct flow *green__flow(void)
+{
+	return likely(green__current) ? green__current->flow : green__flow_make();
+}
 
 /*
  * green__greenlet_create - a greenlet in FLOW that will run FUNCTION on STACK
