@@ -14,26 +14,17 @@
 #include "hub/descriptor.h"
 #include "switch/sanitizer.h"
 
-/*
- * Two levels, so that a process with few descriptors pays for few.  Chunks are
- * mapped at first use and never freed; numbers beyond the last chunk, which the
- * kernel allows only where fs.nr_open was raised a thousandfold, stay unknown.
- */
-enum {
-	CHUNK = 4096,
-	CHUNKS = 4096,
-};
+struct descriptor *_Atomic green__descriptor_chunks[DESCRIPTOR_CHUNKS];
+uint32_t green__descriptor_forks;
+bool green__descriptor_forked;
 
-static struct descriptor *_Atomic chunks[CHUNKS];
-static uint32_t forks; /* as far as a descriptor has been made since */
-static bool forked;    /* another one has come */
 /* Hardly any program sets SO_RCVLOWAT; until one does, nobody asks the kernel for it. */
 static bool low_marks;
 
 static struct descriptor *chunk_map(struct descriptor *_Atomic *slot)
 {
 	struct descriptor *expected = NULL;
-	long memory = sys_call(SYS_mmap, NULL, CHUNK * sizeof(struct descriptor), PROT_READ | PROT_WRITE,
+	long memory = sys_call(SYS_mmap, NULL, DESCRIPTOR_CHUNK * sizeof(struct descriptor), PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (sys_failed(memory))
@@ -41,45 +32,25 @@ static struct descriptor *chunk_map(struct descriptor *_Atomic *slot)
 	if (__atomic_compare_exchange_n((struct descriptor **)slot, &expected, (struct descriptor *)memory, false,
 					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return (struct descriptor *)memory;
-	sys_call(SYS_munmap, memory, CHUNK * sizeof(struct descriptor));
+	sys_call(SYS_munmap, memory, DESCRIPTOR_CHUNK * sizeof(struct descriptor));
 	return expected;
 }
 
-/* Every call of the runtime asks several times, so this is short. */
-static inline struct descriptor *find(int fd)
+struct descriptor *green__descriptor_make(int fd)
 {
-	unsigned number = (unsigned)fd;
-	struct descriptor *chunk = number < CHUNK * CHUNKS ? chunks[number / CHUNK] : NULL;
-
-	return chunk ? &chunk[number % CHUNK] : NULL;
-}
-
-static GREEN_NOINLINE struct descriptor *make(int fd)
-{
-	if (fd < 0 || fd >= CHUNK * CHUNKS || !chunk_map(&chunks[fd / CHUNK]))
+	if (fd < 0 || fd >= DESCRIPTOR_CHUNK * DESCRIPTOR_CHUNKS ||
+	    !chunk_map(&green__descriptor_chunks[fd / DESCRIPTOR_CHUNK]))
 		return NULL;
-	return find(fd);
-}
-
-static inline struct descriptor *find_or_make(int fd)
-{
-	struct descriptor *descriptor = find(fd);
-
-	return likely(descriptor) ? descriptor : make(fd);
-}
-
-struct descriptor *green__descriptor(int fd)
-{
-	return find_or_make(fd);
+	return green__descriptor_find(fd);
 }
 
 int green__descriptors_end(void)
 {
-	int chunk = CHUNKS;
+	int chunk = DESCRIPTOR_CHUNKS;
 
-	while (chunk > 0 && !chunks[chunk - 1])
+	while (chunk > 0 && !green__descriptor_chunks[chunk - 1])
 		chunk--;
-	return chunk * CHUNK;
+	return chunk * DESCRIPTOR_CHUNK;
 }
 
 static void renew(struct descriptor *descriptor)
@@ -90,25 +61,25 @@ static void renew(struct descriptor *descriptor)
 
 void green__descriptor_made(int fd, enum descriptor_kind kind, bool nonblocking)
 {
-	struct descriptor *descriptor = find_or_make(fd);
+	struct descriptor *descriptor = green__descriptor(fd);
 
 	if (!descriptor)
 		return;
 	/* The kernel has given the number out, after another thread had closed it. */
 	sanitizer_acquire(descriptor);
-	if (forked) {
-		forked = false;
-		forks++;
+	if (green__descriptor_forked) {
+		green__descriptor_forked = false;
+		green__descriptor_forks++;
 	}
 	renew(descriptor);
 	descriptor->kind = (uint8_t)kind;
 	descriptor->flags = (uint16_t)(DESCRIPTOR_KNOWN | DESCRIPTOR_PRIVATE | (nonblocking ? DESCRIPTOR_NONBLOCK : 0));
-	descriptor->forks = forks;
+	descriptor->forks = green__descriptor_forks;
 }
 
 void green__descriptor_lasting(int fd)
 {
-	struct descriptor *descriptor = find_or_make(fd);
+	struct descriptor *descriptor = green__descriptor(fd);
 
 	if (descriptor)
 		descriptor->flags |= DESCRIPTOR_LASTING;
@@ -116,7 +87,7 @@ void green__descriptor_lasting(int fd)
 
 void green__descriptor_forget(int fd)
 {
-	struct descriptor *descriptor = find(fd);
+	struct descriptor *descriptor = green__descriptor_find(fd);
 
 	if (!descriptor)
 		return;
@@ -128,7 +99,7 @@ void green__descriptor_forget(int fd)
 
 void green__descriptor_shared(int fd)
 {
-	struct descriptor *descriptor = find(fd);
+	struct descriptor *descriptor = green__descriptor_find(fd);
 
 	if (descriptor)
 		descriptor->flags &= (uint16_t)~DESCRIPTOR_PRIVATE;
@@ -137,18 +108,8 @@ void green__descriptor_shared(int fd)
 /* Before a fork, so that the child finds it done: writing here would cost it a page. */
 void green__descriptors_forked(void)
 {
-	if (!forked)
-		forked = true;
-}
-
-static inline bool is_private(const struct descriptor *descriptor)
-{
-	return descriptor && (descriptor->flags & DESCRIPTOR_PRIVATE) && descriptor->forks == forks && !forked;
-}
-
-bool green__descriptor_private(const struct descriptor *descriptor)
-{
-	return is_private(descriptor);
+	if (!green__descriptor_forked)
+		green__descriptor_forked = true;
 }
 
 static int socket_option(int fd, int name)
@@ -192,33 +153,26 @@ static int classify(int fd)
 	return DESCRIPTOR_POLLED;
 }
 
-int green__descriptor_kind(int fd)
+int green__descriptor_classify(int fd)
 {
-	struct descriptor *descriptor = find(fd);
-	int kind;
+	struct descriptor *descriptor = green__descriptor_find(fd);
+	int kind = classify(fd);
 
-	if (descriptor && descriptor->kind != DESCRIPTOR_UNCLASSIFIED)
-		return descriptor->kind;
-	kind = classify(fd);
 	if (kind > 0 && descriptor && (descriptor->flags & DESCRIPTOR_KNOWN))
 		descriptor->kind = (uint8_t)kind;
 	return kind;
 }
 
-bool green__descriptor_nonblocking(int fd)
+bool green__descriptor_ask_nonblocking(int fd)
 {
-	struct descriptor *descriptor = find(fd);
-	long flags;
+	long flags = sys_call(SYS_fcntl, fd, F_GETFL);
 
-	if (is_private(descriptor))
-		return descriptor->flags & DESCRIPTOR_NONBLOCK;
-	flags = sys_call(SYS_fcntl, fd, F_GETFL);
 	return !sys_failed(flags) && (flags & O_NONBLOCK);
 }
 
 void green__descriptor_set_nonblocking(int fd, bool nonblocking)
 {
-	struct descriptor *descriptor = find(fd);
+	struct descriptor *descriptor = green__descriptor_find(fd);
 
 	if (!descriptor)
 		return;
@@ -230,7 +184,7 @@ void green__descriptor_set_nonblocking(int fd, bool nonblocking)
 
 void green__descriptor_option_set(int fd, int level, int name)
 {
-	struct descriptor *descriptor = find(fd);
+	struct descriptor *descriptor = green__descriptor_find(fd);
 
 	if (level == SOL_SOCKET && name == SO_RCVLOWAT)
 		low_marks = true;
@@ -245,14 +199,11 @@ void green__descriptor_option_set(int fd, int level, int name)
 		descriptor->kind = DESCRIPTOR_STREAM;
 }
 
-int64_t green__descriptor_timeout(int fd, int option)
+int64_t green__descriptor_ask_timeout(int fd, int option)
 {
-	struct descriptor *descriptor = find(fd);
 	struct timeval value = { 0, 0 };
 	socklen_t length = sizeof(value);
 
-	if (is_private(descriptor) && !(descriptor->flags & DESCRIPTOR_TIMEOUTS))
-		return CLOCK_NEVER;
 	sys_call(SYS_getsockopt, fd, SOL_SOCKET, option, &value, &length);
 	if (value.tv_sec == 0 && value.tv_usec == 0)
 		return CLOCK_NEVER;

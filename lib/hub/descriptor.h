@@ -18,6 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
+#include "base/compiler.h"
+
 #pragma GCC visibility push(default)
 
 enum descriptor_kind {
@@ -48,8 +51,39 @@ struct descriptor {
 	uint16_t flags;
 };
 
-/* green__descriptor - FD's entry, or NULL if there is none yet or no memory for one */
-struct descriptor *green__descriptor(int fd);
+/*
+ * Two levels, so that a process with few descriptors pays for few.  Chunks are
+ * mapped at first use and never freed; numbers beyond the last chunk, which the
+ * kernel allows only where fs.nr_open was raised a thousandfold, stay unknown.
+ */
+enum {
+	DESCRIPTOR_CHUNK = 4096,
+	DESCRIPTOR_CHUNKS = 4096,
+};
+
+extern struct descriptor *_Atomic green__descriptor_chunks[DESCRIPTOR_CHUNKS];
+extern uint32_t green__descriptor_forks; /* as far as a descriptor has been made since */
+extern bool green__descriptor_forked;    /* another one has come */
+
+/* green__descriptor_find - FD's entry, or NULL if there is none yet; every call of the runtime asks, so this is short */
+static inline struct descriptor *green__descriptor_find(int fd)
+{
+	unsigned number = (unsigned)fd;
+	struct descriptor *chunk = number < DESCRIPTOR_CHUNK * DESCRIPTOR_CHUNKS ?
+				   green__descriptor_chunks[number / DESCRIPTOR_CHUNK] : NULL;
+
+	return chunk ? &chunk[number % DESCRIPTOR_CHUNK] : NULL;
+}
+
+struct descriptor *green__descriptor_make(int fd);
+
+/* green__descriptor - FD's entry, made if there is none yet; NULL if there is no memory for one */
+static inline struct descriptor *green__descriptor(int fd)
+{
+	struct descriptor *descriptor = green__descriptor_find(fd);
+
+	return likely(descriptor) ? descriptor : green__descriptor_make(fd);
+}
 
 /* green__descriptor_made - a call that we saw has made FD, whatever the entry said before */
 void green__descriptor_made(int fd, enum descriptor_kind kind, bool nonblocking);
@@ -69,14 +103,39 @@ void green__descriptor_shared(int fd);
 /* green__descriptors_forked - every descriptor that exists now may be held by another process */
 void green__descriptors_forked(void);
 
-/* green__descriptor_private - true if nobody else can hold FD's open file */
-bool green__descriptor_private(const struct descriptor *descriptor);
+/* green__descriptor_private - true if nobody else can hold the open file of DESCRIPTOR, which may be NULL */
+static inline bool green__descriptor_private(const struct descriptor *descriptor)
+{
+	return descriptor && (descriptor->flags & DESCRIPTOR_PRIVATE) &&
+	       descriptor->forks == green__descriptor_forks && !green__descriptor_forked;
+}
+
+/* green__descriptor_plain - true if calls on DESCRIPTOR, which may be NULL, surely wait, and as long as it takes */
+static inline bool green__descriptor_plain(const struct descriptor *descriptor)
+{
+	return green__descriptor_private(descriptor) && !(descriptor->flags & (DESCRIPTOR_NONBLOCK | DESCRIPTOR_TIMEOUTS));
+}
+
+int green__descriptor_classify(int fd);
 
 /* green__descriptor_kind - FD's kind, from the entry or from the kernel; never UNCLASSIFIED; -EBADF if FD is not open */
-int green__descriptor_kind(int fd);
+static inline int green__descriptor_kind(int fd)
+{
+	const struct descriptor *descriptor = green__descriptor_find(fd);
+
+	return descriptor && descriptor->kind != DESCRIPTOR_UNCLASSIFIED ? descriptor->kind : green__descriptor_classify(fd);
+}
+
+bool green__descriptor_ask_nonblocking(int fd);
 
 /* green__descriptor_nonblocking - true if FD has O_NONBLOCK, as the program sees it */
-bool green__descriptor_nonblocking(int fd);
+static inline bool green__descriptor_nonblocking(int fd)
+{
+	const struct descriptor *descriptor = green__descriptor_find(fd);
+
+	return green__descriptor_private(descriptor) ? descriptor->flags & DESCRIPTOR_NONBLOCK :
+						       green__descriptor_ask_nonblocking(fd);
+}
 
 /* green__descriptor_set_nonblocking - the program has set or cleared O_NONBLOCK on FD */
 void green__descriptor_set_nonblocking(int fd, bool nonblocking);
@@ -84,8 +143,17 @@ void green__descriptor_set_nonblocking(int fd, bool nonblocking);
 /* green__descriptor_option_set - the program has called setsockopt(FD, LEVEL, NAME) */
 void green__descriptor_option_set(int fd, int level, int name);
 
+int64_t green__descriptor_ask_timeout(int fd, int option);
+
 /* green__descriptor_timeout - FD's SO_RCVTIMEO or SO_SNDTIMEO (OPTION) in nanoseconds, CLOCK_NEVER if it has none */
-int64_t green__descriptor_timeout(int fd, int option);
+static inline int64_t green__descriptor_timeout(int fd, int option)
+{
+	const struct descriptor *descriptor = green__descriptor_find(fd);
+
+	if (green__descriptor_private(descriptor) && !(descriptor->flags & DESCRIPTOR_TIMEOUTS))
+		return CLOCK_NEVER;
+	return green__descriptor_ask_timeout(fd, option);
+}
 
 /* green__descriptor_low_marks - true if the process has ever set SO_RCVLOWAT */
 bool green__descriptor_low_marks(void);

@@ -11,8 +11,6 @@
 #include "hub/outside.h"
 
 enum {
-	CHUNK = 1024,
-	CHUNKS = 16384,
 	LOOKS_AT_ONCE = 64,
 };
 
@@ -20,20 +18,6 @@ enum {
 #define BROKEN (EPOLLERR | EPOLLHUP)
 #define LOOK_AGAIN (2 * NS_PER_MS)
 #define SPECIAL (EPOLLPRI | EPOLLRDHUP | BROKEN)
-
-struct fd {
-	struct list waits;   /* struct fd_wait.link, first come first; LIST is initialised with the chunk */
-	uint32_t registered; /* the generation under which it is registered edge-triggered, 0 if it is not */
-	bool drained;        /* nothing has come since a read found it empty */
-	bool special;        /* an end, an error or urgent data was announced: never believe DRAINED again */
-};
-
-struct fd_table {
-	struct hub *hub;
-	uint64_t places; /* given out so far */
-	struct list looks; /* struct fd_wait.link: to be looked at before the hub polls */
-	struct fd *chunks[CHUNKS];
-};
 
 struct fd_table *green__fd_table_create(struct hub *hub)
 {
@@ -48,14 +32,14 @@ struct fd_table *green__fd_table_create(struct hub *hub)
 
 void green__fd_table_destroy(struct fd_table *table)
 {
-	for (size_t i = 0; i < CHUNKS; i++)
+	for (size_t i = 0; i < FD_CHUNKS; i++)
 		free(table->chunks[i]);
 	free(table);
 }
 
 static void chunk_reset(struct fd *chunk)
 {
-	for (size_t i = 0; i < CHUNK; i++) {
+	for (size_t i = 0; i < FD_CHUNK; i++) {
 		list_init(&chunk[i].waits);
 		chunk[i].registered = 0;
 		chunk[i].drained = chunk[i].special = false;
@@ -65,37 +49,31 @@ static void chunk_reset(struct fd *chunk)
 void green__fd_table_reset(struct fd_table *table)
 {
 	list_init(&table->looks);
-	for (size_t i = 0; i < CHUNKS; i++) {
+	for (size_t i = 0; i < FD_CHUNKS; i++) {
 		if (table->chunks[i])
 			chunk_reset(table->chunks[i]);
 	}
 }
 
-/* The entry, if there is one; waiting makes it, everything else only looks. */
-static struct fd *fd_find(struct fd_table *table, int fd)
+static GREEN_NOINLINE struct fd *fd_make(struct fd_table *table, int fd)
 {
 	struct fd *chunk;
 
-	if (fd < 0 || fd >= CHUNK * CHUNKS)
+	if (fd < 0 || fd >= FD_CHUNK * FD_CHUNKS)
 		return NULL;
-	chunk = table->chunks[fd / CHUNK];
-	return chunk ? &chunk[fd % CHUNK] : NULL;
+	chunk = green__fault_injected() ? NULL : malloc(FD_CHUNK * sizeof(struct fd));
+	if (!chunk)
+		return NULL;
+	chunk_reset(chunk);
+	table->chunks[fd / FD_CHUNK] = chunk;
+	return green__fd_find(table, fd);
 }
 
-static struct fd *fd_make(struct fd_table *table, int fd)
+static struct fd *fd_find_or_make(struct fd_table *table, int fd)
 {
-	struct fd **chunk;
+	struct fd *entry = green__fd_find(table, fd);
 
-	if (fd < 0 || fd >= CHUNK * CHUNKS)
-		return NULL;
-	chunk = &table->chunks[fd / CHUNK];
-	if (!*chunk) {
-		*chunk = green__fault_injected() ? NULL : malloc(CHUNK * sizeof(struct fd));
-		if (!*chunk)
-			return NULL;
-		chunk_reset(*chunk);
-	}
-	return &(*chunk)[fd % CHUNK];
+	return likely(entry) ? entry : fd_make(table, fd);
 }
 
 static uint64_t event_data(int fd, uint32_t generation)
@@ -132,19 +110,26 @@ static int arm_once(struct hub *hub, int fd, struct fd *entry, uint32_t generati
 	return error;
 }
 
-static int arm(struct hub *hub, int fd, struct fd *entry)
+static GREEN_NOINLINE int arm_anew(struct hub *hub, int fd, struct fd *entry)
 {
 	struct descriptor *descriptor = green__descriptor(fd);
 
 	if (!descriptor)
 		return -ENOMEM;
-	if (!(descriptor->flags & DESCRIPTOR_KNOWN)) {
-		entry->registered = 0;
-		return arm_once(hub, fd, entry, descriptor->generation);
-	}
-	if (entry->registered == descriptor->generation)
+	if (descriptor->flags & DESCRIPTOR_KNOWN)
+		return register_known(hub, fd, entry, descriptor->generation);
+	entry->registered = 0;
+	return arm_once(hub, fd, entry, descriptor->generation);
+}
+
+/* Nearly always it is registered. */
+static inline int arm(struct hub *hub, int fd, struct fd *entry)
+{
+	const struct descriptor *descriptor = green__descriptor_find(fd);
+
+	if (likely(descriptor && (descriptor->flags & DESCRIPTOR_KNOWN) && entry->registered == descriptor->generation))
 		return 0;
-	return register_known(hub, fd, entry, descriptor->generation);
+	return arm_anew(hub, fd, entry);
 }
 
 /* False if the wait has ended otherwise and its greenlet only has not run yet: it will not take anything. */
@@ -159,7 +144,7 @@ static bool wake_wait(struct fd_wait *wait, uint32_t events, int result)
 }
 
 /* Wake whoever EVENTS concerns: all who only look, and of those who take the first in each direction. */
-static void wake_waiters(struct fd *entry, uint32_t events)
+static GREEN_NOINLINE void wake_several(struct fd *entry, uint32_t events)
 {
 	bool taken_in = false, taken_out = false;
 	struct list *next;
@@ -177,13 +162,24 @@ static void wake_waiters(struct fd *entry, uint32_t events)
 	}
 }
 
+static void wake_waiters(struct fd *entry, uint32_t events)
+{
+	struct list *first = entry->waits.next;
+	struct fd_wait *wait = container_of(first, struct fd_wait, link);
+
+	if (unlikely(first->next != &entry->waits))
+		wake_several(entry, events);
+	else if (first != &entry->waits && (events & (wait->events | BROKEN)))
+		wake_wait(wait, events & (wait->events | BROKEN), 0);
+}
+
 void green__fd_event(void *context, uint64_t data, uint32_t events)
 {
 	struct hub *hub = context;
 	int fd = (int)(uint32_t)data;
 	uint32_t generation = (uint32_t)(data >> 32);
 	struct descriptor *descriptor = green__descriptor(fd);
-	struct fd *entry = fd_find(hub->fds, fd);
+	struct fd *entry = green__fd_find(hub->fds, fd);
 
 	if (!entry || !descriptor || descriptor->generation != generation)
 		return;
@@ -222,7 +218,7 @@ static void enqueue(struct fd_table *table, struct fd *entry, struct fd_wait *wa
 
 int green__fd_enter(struct hub *hub, struct fd_wait *wait, struct waiter *waiter)
 {
-	struct fd *entry = fd_make(hub->fds, wait->fd);
+	struct fd *entry = fd_find_or_make(hub->fds, wait->fd);
 
 	list_init(&wait->link);
 	wait->waiter = waiter;
@@ -231,6 +227,35 @@ int green__fd_enter(struct hub *hub, struct fd_wait *wait, struct waiter *waiter
 		return wait->fd < 0 ? -EBADF : -ENOMEM;
 	enqueue(hub->fds, entry, wait);
 	return arm(hub, wait->fd, entry);
+}
+
+/* All that WAITER waits for is linked, unless there was an ERROR. */
+static inline int park_for_event(struct hub *hub, struct waiter *waiter, int error, int64_t deadline)
+{
+	bool counts = !waiter->greenlet->service;
+
+	hub->fd_waits += counts;
+	if (likely(!error))
+		error = green__park(waiter, deadline);
+	else if (sys_lacks(error))
+		error = park_for_a_look(waiter, deadline);
+	hub->fd_waits -= counts;
+	return error;
+}
+
+int green__fd_wait_one(struct hub *hub, struct fd_wait *wait, int64_t deadline, enum wait_mode mode)
+{
+	struct fd_waits all = { wait, 1 };
+	struct waiter waiter;
+	int error;
+
+	critical_enter(hub->flow);
+	green__waiter_init(&waiter, mode, green__wait_descriptors, &all);
+	error = green__fd_enter(hub, wait, &waiter);
+	error = park_for_event(hub, &waiter, error, deadline);
+	green__fd_leave(wait);
+	critical_leave(hub->flow);
+	return error;
 }
 
 int green__fd_wait_many(struct hub *hub, struct fd_wait *waits, size_t count, int64_t deadline, enum wait_mode mode)
@@ -244,14 +269,9 @@ int green__fd_wait_many(struct hub *hub, struct fd_wait *waits, size_t count, in
 	green__waiter_init(&waiter, mode, green__wait_descriptors, &all);
 	for (linked = 0; linked < count && !error; linked++)
 		error = green__fd_enter(hub, &waits[linked], &waiter);
-	hub->fd_waits += !waiter.greenlet->service;
-	if (!error)
-		error = green__park(&waiter, deadline);
-	else if (sys_lacks(error))
-		error = park_for_a_look(&waiter, deadline);
-	hub->fd_waits -= !waiter.greenlet->service;
+	error = park_for_event(hub, &waiter, error, deadline);
 	for (size_t i = 0; i < linked; i++)
-		list_remove(&waits[i].link);
+		green__fd_leave(&waits[i]);
 	critical_leave(hub->flow);
 	return error;
 }
@@ -260,7 +280,7 @@ int green__fd_wait(struct hub *hub, int fd, uint32_t events, int64_t deadline, e
 {
 	struct fd_wait wait = { .fd = fd, .events = events, .takes = true };
 
-	return green__fd_wait_many(hub, &wait, 1, deadline, mode);
+	return green__fd_wait_one(hub, &wait, deadline, mode);
 }
 
 /* --- what is watched --- */
@@ -268,7 +288,7 @@ int green__fd_wait(struct hub *hub, int fd, uint32_t events, int64_t deadline, e
 /* Put WAIT on FD's list and see to it that its next event is told; 0 or -errno. */
 static int link_and_arm(struct hub *hub, struct fd_wait *wait)
 {
-	struct fd *entry = fd_make(hub->fds, wait->fd);
+	struct fd *entry = fd_find_or_make(hub->fds, wait->fd);
 	int error;
 
 	if (!entry)
@@ -356,13 +376,10 @@ void green__fd_look(struct hub *hub)
 		look_at_some(hub, &looks);
 }
 
-void green__fd_pass_on(struct hub *hub, int fd, uint32_t events)
+void green__fd_wake_next(struct hub *hub, struct fd *entry, uint32_t events)
 {
-	struct fd *entry = fd_find(hub->fds, fd);
 	struct list *next;
 
-	if (!entry || list_empty(&entry->waits))
-		return;
 	critical_enter(hub->flow);
 	for (struct list *node = entry->waits.next; node != &entry->waits; node = next) {
 		struct fd_wait *wait = container_of(node, struct fd_wait, link);
@@ -390,7 +407,7 @@ static void stop_looking(struct hub *hub, int fd)
 
 void green__fd_closing(struct hub *hub, int fd)
 {
-	struct fd *entry = fd_find(hub->fds, fd);
+	struct fd *entry = green__fd_find(hub->fds, fd);
 	struct list *node;
 
 	if (!entry)
@@ -406,19 +423,4 @@ void green__fd_closing(struct hub *hub, int fd)
 	while ((node = list_pop(&entry->waits)))
 		wake_wait(container_of(node, struct fd_wait, link), 0, -EBADF);
 	critical_leave(hub->flow);
-}
-
-bool green__fd_drained(struct hub *hub, int fd)
-{
-	struct fd *entry = fd_find(hub->fds, fd);
-
-	return entry && entry->drained && entry->registered == green__descriptor(fd)->generation;
-}
-
-void green__fd_set_drained(struct hub *hub, int fd)
-{
-	struct fd *entry = fd_find(hub->fds, fd);
-
-	if (entry && entry->registered && !entry->special && entry->registered == green__descriptor(fd)->generation)
-		entry->drained = true;
 }

@@ -10,11 +10,39 @@
 #ifndef GREEN_HUB_FD_H
 #define GREEN_HUB_FD_H
 
+#include "hub/descriptor.h"
 #include "hub/waiter.h"
 
 #pragma GCC visibility push(default)
 
-struct fd_table;
+enum {
+	FD_CHUNK = 1024,
+	FD_CHUNKS = 16384,
+};
+
+/* One descriptor number. */
+struct fd {
+	struct list waits;   /* struct fd_wait.link, first come first; initialised with the chunk */
+	uint32_t registered; /* the generation under which it is registered edge-triggered, 0 if it is not */
+	bool drained;        /* nothing has come since a read found it empty */
+	bool special;        /* an end, an error or urgent data was announced: never believe DRAINED again */
+};
+
+struct fd_table {
+	struct hub *hub;
+	uint64_t places;   /* given out so far */
+	struct list looks; /* struct fd_wait.link: to be looked at before the hub polls */
+	struct fd *chunks[FD_CHUNKS];
+};
+
+/* green__fd_find - FD's entry, if there is one; waiting makes it, everything else only looks */
+static inline struct fd *green__fd_find(struct fd_table *table, int fd)
+{
+	unsigned number = (unsigned)fd;
+	struct fd *chunk = number < FD_CHUNK * FD_CHUNKS ? table->chunks[number / FD_CHUNK] : NULL;
+
+	return chunk ? &chunk[number % FD_CHUNK] : NULL;
+}
 
 /* One descriptor that a waiter waits for, or that is watched for somebody; lives as long as the wait. */
 struct fd_wait {
@@ -68,7 +96,10 @@ static inline void green__fd_leave(struct fd_wait *wait)
 	list_remove(&wait->link);
 }
 
-/* green__fd_wait - as green__fd_wait_many, for one descriptor that the caller will read or write */
+/* green__fd_wait_one - as green__fd_wait_many, for one */
+int green__fd_wait_one(struct hub *hub, struct fd_wait *wait, int64_t deadline, enum wait_mode mode);
+
+/* green__fd_wait - the same for a descriptor that the caller will read or write */
 int green__fd_wait(struct hub *hub, int fd, uint32_t events, int64_t deadline, enum wait_mode mode);
 
 /*
@@ -90,14 +121,27 @@ void green__fd_look(struct hub *hub);
 /* green__fd_look_due - true if green__fd_look would have something to look at */
 bool green__fd_look_due(const struct hub *hub);
 
+void green__fd_wake_next(struct hub *hub, struct fd *entry, uint32_t events);
+
 /* green__fd_pass_on - a woken taker is done: wake the next one, since one event may stand for much */
-void green__fd_pass_on(struct hub *hub, int fd, uint32_t events);
+static inline void green__fd_pass_on(struct hub *hub, int fd, uint32_t events)
+{
+	struct fd *entry = green__fd_find(hub->fds, fd);
+
+	if (entry && unlikely(!list_empty(&entry->waits)))
+		green__fd_wake_next(hub, entry, events);
+}
 
 /* green__fd_closing - FD is about to be closed or replaced: forget it, and wake its waiters with EBADF */
 void green__fd_closing(struct hub *hub, int fd);
 
 /* green__fd_drained - true if nothing has come since a read found FD empty; never true for a number that is not known */
-bool green__fd_drained(struct hub *hub, int fd);
+static inline bool green__fd_drained(struct hub *hub, int fd)
+{
+	const struct fd *entry = green__fd_find(hub->fds, fd);
+
+	return entry && entry->drained && entry->registered == green__descriptor_find(fd)->generation;
+}
 
 /*
  * green__fd_set_drained - a read of FD, plain TCP, returned less than it asked for
@@ -105,7 +149,13 @@ bool green__fd_drained(struct hub *hub, int fd);
  * Only then is it certain that the next byte will bring an edge.  Ignored where
  * FD is not registered or an end, an error or urgent data has been announced.
  */
-void green__fd_set_drained(struct hub *hub, int fd);
+static inline void green__fd_set_drained(struct hub *hub, int fd)
+{
+	struct fd *entry = green__fd_find(hub->fds, fd);
+
+	if (entry && entry->registered && !entry->special && entry->registered == green__descriptor_find(fd)->generation)
+		entry->drained = true;
+}
 
 #pragma GCC visibility pop
 

@@ -14,7 +14,6 @@
 #include "net/io.h"
 
 enum {
-	BURST_MAX = 64,   /* calls in a row that need not wait, before others get a turn */
 	WINDOW = 64,      /* parts of a vector that one attempt takes */
 	CHUNK = 4096,     /* PIPE_BUF: what a pipe that says "ready" takes without blocking */
 	TERMINAL_ROOM = 128, /* what a terminal that says "ready" has room for, even if each byte becomes two */
@@ -24,24 +23,23 @@ enum {
 #define RWF_NOWAIT 8
 #endif
 
-void green__io_start(struct io *io, int fd, uint32_t events, int timeout_option)
-{
-	io->fd = fd;
-	io->events = events;
-	io->dontwait = false;
-	io->moved = false;
-	io->woken = false;
-	io->place = 0;
-	io->timeout_option = timeout_option;
-	io->deadline = 0;
-	io->hub = green__current->flow->hub;
-}
-
 static int64_t io_deadline(struct io *io)
 {
 	if (io->deadline == 0)
 		io->deadline = io->timeout_option ? clock_after(green__descriptor_timeout(io->fd, io->timeout_option)) : CLOCK_NEVER;
 	return io->deadline;
+}
+
+/* Nearly always it is plain, and then there is nothing to find out. */
+static inline bool must_not_wait(struct io *io)
+{
+	if (io->dontwait)
+		return true;
+	if (!likely(green__descriptor_plain(green__descriptor_find(io->fd))))
+		return green__descriptor_nonblocking(io->fd);
+	if (!io->deadline)
+		io->deadline = CLOCK_NEVER;
+	return false;
 }
 
 /* What the end of a wait means for the call. */
@@ -62,13 +60,14 @@ int green__io_wait(struct io *io)
 	struct fd_wait wait = { .fd = io->fd, .events = io->events, .takes = true, .place = io->place };
 	int error;
 
-	if (io->dontwait || green__descriptor_nonblocking(io->fd))
+	if (must_not_wait(io))
 		return -EAGAIN;
-	error = green__fd_wait_many(io->hub, &wait, 1, io_deadline(io), WAIT_BOTH);
+	error = green__fd_wait_one(io->hub, &wait, io_deadline(io), WAIT_BOTH);
 	io->place = wait.place;
-	if (!error)
-		io->woken = true;
-	return io_waited(io, error);
+	if (unlikely(error))
+		return io_waited(io, error);
+	io->woken = true;
+	return 0;
 }
 
 int green__io_pause(struct io *io, int64_t pause)
@@ -78,16 +77,6 @@ int green__io_pause(struct io *io, int64_t pause)
 	if (clock_now() >= deadline)
 		return -EAGAIN;
 	return io_waited(io, green__sleep(io->hub, soon < deadline ? soon : deadline, WAIT_BOTH));
-}
-
-void green__io_end(struct io *io)
-{
-	struct greenlet *self = green__current;
-
-	if (io->woken)
-		green__fd_pass_on(io->hub, io->fd, io->events);
-	if (++self->burst >= BURST_MAX)
-		green__yield(io->hub);
 }
 
 bool green__io_ready(int fd, short events)

@@ -14,8 +14,11 @@
 #include <sys/uio.h>
 
 #include "hub/fd.h"
+#include "hub/task.h"
 
 #pragma GCC visibility push(default)
+
+enum { BURST_MAX = 64 }; /* calls in a row that need not wait, before others get a turn */
 
 /* One call on one descriptor, from the first attempt to the result. */
 struct io {
@@ -26,11 +29,16 @@ struct io {
 	bool woken;        /* an event was ours, so the next taker has to be told when we are done */
 	uint64_t place;    /* among those who wait for FD, from the first wait to the last */
 	int timeout_option; /* SO_RCVTIMEO, SO_SNDTIMEO, or 0 where neither applies */
-	int64_t deadline;  /* CLOCK_NEVER until the first wait has asked for the timeout */
+	int64_t deadline;  /* 0 until the first wait has asked for the timeout */
 	struct hub *hub;
 };
 
-void green__io_start(struct io *io, int fd, uint32_t events, int timeout_option);
+static inline void green__io_start(struct io *io, int fd, uint32_t events, int timeout_option)
+{
+	*io = (struct io) {
+		.fd = fd, .events = events, .timeout_option = timeout_option, .hub = green__current->flow->hub,
+	};
+}
 
 /*
  * green__io_wait - the last attempt said EAGAIN: wait until another makes sense
@@ -43,8 +51,20 @@ int green__io_wait(struct io *io);
 /* green__io_pause - as green__io_wait, where nothing tells when: try again after PAUSE nanoseconds */
 int green__io_pause(struct io *io, int64_t pause);
 
+/* green__io_burst - one more call that perhaps did not have to wait: after many in a row others get a turn */
+static inline void green__io_burst(struct hub *hub)
+{
+	if (unlikely(++green__current->burst >= BURST_MAX))
+		green__yield(hub);
+}
+
 /* green__io_end - the call has its result */
-void green__io_end(struct io *io);
+static inline void green__io_end(struct io *io)
+{
+	if (io->woken)
+		green__fd_pass_on(io->hub, io->fd, io->events);
+	green__io_burst(io->hub);
+}
 
 /* green__io_ready - the kernel's own answer whether FD is ready for EVENTS (POLLIN, POLLOUT) now */
 bool green__io_ready(int fd, short events);

@@ -254,7 +254,7 @@ int green__process_wait(struct hub *hub, struct green_process *process, int64_t 
 	while (!green__process_reaped(process)) {
 		if (deadline != CLOCK_NEVER && clock_now() >= deadline)
 			return -ETIMEDOUT;
-		error = green__fd_wait_many(hub, &wait, 1, deadline, mode);
+		error = green__fd_wait_one(hub, &wait, deadline, mode);
 		if (error && error != -ETIMEDOUT)
 			return error;
 	}

@@ -465,8 +465,7 @@ long green__sendto(int fd, const void *buffer, size_t size, int flags, const str
 	green__current->flow->stats->io_calls++;
 	/* Nearly always the first attempt takes all; datagrams are taken whole or not at all. */
 	if (result == (long)size || (result < 0 && result != -EAGAIN) || (flags & MSG_DONTWAIT)) {
-		if (++green__current->burst >= 64)
-			green__yield(green__current->flow->hub);
+		green__io_burst(green__current->flow->hub);
 		return result;
 	}
 	if (result < 0)

@@ -14,11 +14,11 @@
 #include "base/fault.h"
 #include "base/sys.h"
 #include "hub/task.h"
+#include "net/io.h"
 #include "net/stream.h"
 
 enum {
 	CHUNK = 4096, /* room in one at least, so that small pieces share it */
-	BURST_MAX = 64,
 	LINE = 512,
 };
 
@@ -272,8 +272,7 @@ static int write_added(struct green_stream *stream)
 		green__raise_again();
 		error = 0;
 	}
-	if (++green__current->burst >= BURST_MAX)
-		green__yield(stream->hub);
+	green__io_burst(stream->hub);
 	return error;
 }
 

@@ -75,7 +75,7 @@ static int wait_for_end(struct hub *hub, pid_t pid)
 	wait.fd = green__child_open(pid);
 	if (wait.fd < 0)
 		return wait.fd;
-	error = green__fd_wait_many(hub, &wait, 1, CLOCK_NEVER, WAIT_RAISABLE);
+	error = green__fd_wait_one(hub, &wait, CLOCK_NEVER, WAIT_RAISABLE);
 	green__fd_closing(hub, wait.fd);
 	sys_call(SYS_close, wait.fd);
 	return error;
