@@ -144,10 +144,11 @@ static int call_wait_for(struct scene *scene, int timeout_ms)
 
 /* --- kernel threads: each job lasts until it is let go --- */
 
-static sem_t go;
+static sem_t go, begun;
 
 static void *job(void *arg)
 {
+	sem_post(&begun);
 	while (sem_wait(&go))
 		;
 	return arg;
@@ -164,8 +165,12 @@ static void submit(struct scene *scene)
 static void begin_pool(struct scene *scene)
 {
 	sem_init(&go, 0, 0);
+	sem_init(&begun, 0, 0);
 	scene->object = green_native_pool_create(1);
 	submit(scene);
+	/* From now on it takes no place in the queue. */
+	while (sem_wait(&begun))
+		;
 }
 
 /* Until the next one would have to wait. */
@@ -195,6 +200,7 @@ static void end_pool(struct scene *scene)
 		sem_post(&go);
 	green_native_pool_destroy(scene->object);
 	sem_destroy(&go);
+	sem_destroy(&begun);
 }
 
 static int call_submit(struct scene *scene, int unused)
