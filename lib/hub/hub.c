@@ -82,17 +82,51 @@ void green__hub_ready(struct hub *hub, struct greenlet *greenlet)
 		green__outside_told(hub, 0);
 }
 
-/* Who runs next: the next of this pass, or the hub greenlet. */
+static bool wants_idle(const struct hub *hub)
+{
+	return !list_empty(&hub->idlers) || !list_empty(&hub->idle_watchers);
+}
+
+/* Something that only the hub greenlet does is to be done, and not because of the time. */
+static bool work_is_left(const struct hub *hub)
+{
+	return hub->flow->interrupts || __atomic_load_n(&hub->remote, __ATOMIC_SEQ_CST) || wants_idle(hub) ||
+	       green__fd_look_due(hub) || !list_empty(&hub->preempted) || green__callbacks_ready(hub) ||
+	       !list_empty(&hub->prepare_watchers) || !list_empty(&hub->check_watchers) || hub->outside;
+}
+
+/* A timer or an event may be due. */
+static bool time_tells(struct hub *hub)
+{
+	if (timerq_next(&hub->timers) == CLOCK_NEVER && !hub->fd_waits && list_empty(&hub->watchers))
+		return false;
+	hub->now = clock_now();
+	return hub->now >= timerq_next(&hub->timers) || hub->now - hub->polled >= POLL_INTERVAL;
+}
+
+/*
+ * An iteration in which the hub greenlet would do nothing but begin the next pass needs no switch to it.
+ * Who watches switches sees one for each yield.
+ */
+static bool next_pass(struct hub *hub)
+{
+	if (list_empty(&hub->ready) || hub->flow->watched || work_is_left(hub) || time_tells(hub))
+		return false;
+	__atomic_store_n(&hub->iterations, hub->iterations + 1, __ATOMIC_RELAXED);
+	hub->slice_end = hub->now + hub->slice;
+	list_splice(&hub->pass, &hub->ready);
+	return true;
+}
+
+/* Who runs next: the next of this pass, the first of the next one, or the hub greenlet. */
 static struct greenlet *pick(struct flow *flow)
 {
 	struct hub *hub = flow->hub;
 	struct list *node;
 
-	if (hub->budget == 0)
+	if (hub->budget == 0 || (list_empty(&hub->pass) && !next_pass(hub)))
 		return hub->greenlet;
 	node = list_pop(&hub->pass);
-	if (!node)
-		return hub->greenlet;
 	hub->budget--;
 	return container_of(node, struct greenlet, ready);
 }
@@ -125,11 +159,6 @@ static bool anything_ready(const struct hub *hub)
 {
 	return !list_empty(&hub->ready) || !list_empty(&hub->pass) || !list_empty(&hub->preempted) ||
 	       green__callbacks_ready(hub);
-}
-
-static bool wants_idle(const struct hub *hub)
-{
-	return !list_empty(&hub->idlers) || !list_empty(&hub->idle_watchers);
 }
 
 bool green__hub_busy(const struct hub *hub)
