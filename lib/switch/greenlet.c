@@ -15,11 +15,6 @@
 #include "switch/thread_pointer.h"
 #include "switch/uncaught.h"
 
-/*
- * A compiler may keep the address of a thread-local, errno's above all, over a
- * call.  Whoever switches must therefore reach them through functions that it
- * cannot look into.
- */
 __thread struct greenlet *green__current;
 
 /* By this the shim finds a copy that is not the one it runs on. */
@@ -27,6 +22,47 @@ GREEN_NOTE;
 
 int green__recording;
 void (*green__recorder)(struct greenlet *greenlet, int what);
+
+/*
+ * A compiler may keep the address of a thread-local, errno's above all, over a
+ * call.  Whoever switches must therefore reach them by ways that it cannot look
+ * into: functions that are not inlined, or the thread pointer, from which they are
+ * equally far in each block.
+ */
+#if defined(__x86_64__)
+static intptr_t errno_distance, current_distance;
+
+static GREEN_NOINLINE void distances_find(void)
+{
+	intptr_t here = (intptr_t)thread_pointer_read();
+
+	__atomic_store_n(&errno_distance, (intptr_t)&errno - here, __ATOMIC_RELAXED);
+	__atomic_store_n(&current_distance, (intptr_t)&green__current - here, __ATOMIC_RELAXED);
+}
+
+static inline void *thread_local_at(const intptr_t *distance)
+{
+	return (void *)(thread_pointer_read() + (uintptr_t)__atomic_load_n(distance, __ATOMIC_RELAXED));
+}
+
+static inline void current_set(struct greenlet *greenlet)
+{
+	*(struct greenlet **)thread_local_at(&current_distance) = greenlet;
+}
+
+static inline int errno_load(void)
+{
+	return *(int *)thread_local_at(&errno_distance);
+}
+
+static inline void errno_store(int value)
+{
+	*(int *)thread_local_at(&errno_distance) = value;
+}
+#else
+static void distances_find(void)
+{
+}
 
 static GREEN_NOINLINE void current_set(struct greenlet *greenlet)
 {
@@ -42,6 +78,7 @@ static GREEN_NOINLINE void errno_store(int value)
 {
 	errno = value;
 }
+#endif
 
 /* glibc's way to run code when a thread ends; unlike a key's destructor it passes no function that a shim replaces. */
 extern int __cxa_thread_atexit_impl(void (*function)(void *), void *arg, void *dso) __attribute__((weak));
@@ -108,7 +145,7 @@ static void greenlet_init(struct greenlet *greenlet, struct flow *flow, enum gre
 
 struct flow *green__flow_make(void)
 {
-	int saved_errno = errno_load();
+	int saved_errno = errno;
 	struct flow *flow = green__fault_injected() ? NULL : calloc(1, sizeof(*flow));
 
 	if (!flow) {
@@ -116,6 +153,7 @@ struct flow *green__flow_make(void)
 		return NULL;
 	}
 	green__thread_pointer_init();
+	distances_find();
 	flow->thread_pointer = thread_pointer_read();
 	flow->stack_size = STACK_SIZE_DEFAULT;
 	flow->stats = &flow->own_stats;
