@@ -238,6 +238,13 @@ static bool call_interrupted(struct greenlet *self, bool restartable)
 	return shim_interrupted(restartable, true);
 }
 
+/* No cancellation point: whoever were cancelled here would leave a wait behind that others know of. */
+static void call_handlers(void)
+{
+	signals_deliver();
+	shim_call_begins();
+}
+
 void shim_made_real_thread(void)
 {
 	if (shim.lacks_hub && !shim.stood_down)
@@ -269,6 +276,7 @@ static bool birth(uint64_t mask)
 		return stand_down(problem);
 	hub->waits_forever = true;
 	hub->interrupted = call_interrupted;
+	hub->run_handlers = call_handlers;
 	hub->elsewhere = migrate_run;
 	adopt_stats(hub->flow);
 	shim.hub = hub;

@@ -95,6 +95,8 @@ struct hub {
 	struct list parts;         /* struct hub_part */
 	struct fd_table *fds;      /* fd.c */
 	bool (*interrupted)(struct greenlet *, bool restartable); /* see green__interrupted */
+	/* The shim's way to run the handlers of the current greenlet's signals in the middle of a wait. */
+	void (*run_handlers)(void);
 	/* The shim's way to run FUNCTION(ARG) off the carrier, false if it cannot; NULL: a worker does it. */
 	bool (*elsewhere)(long (*function)(void *), void *arg, long *result);
 };

@@ -31,6 +31,9 @@ static void wake_taken_in(struct hub *hub, struct remote *remote)
 	struct waiter *waiter = container_of(remote, struct waiter, remote);
 
 	__atomic_add_fetch(&waiter->result, WAITER_FROM_OUTSIDE, __ATOMIC_RELAXED);
+	/* Who is running handlers meanwhile looks when they have run. */
+	if (waiter->greenlet->waiter != waiter)
+		return;
 	timer_stop(&hub->timers, &waiter->timer);
 	green__hub_ready(hub, waiter->greenlet);
 }
@@ -118,28 +121,67 @@ static bool holds_errors(const struct greenlet *greenlet)
 	return greenlet->holds;
 }
 
-int green__park(struct waiter *waiter, int64_t deadline)
+/* An error that is pending ends the wait, now or as it begins. */
+static void raise_pending(struct waiter *waiter)
+{
+	struct greenlet *self = waiter->greenlet;
+
+	if (!(waiter->mode & WAIT_RAISABLE))
+		return;
+	if (unlikely(self->kind == GREENLET_GENERATOR))
+		green__error_inherit(self);
+	if (unlikely(self->error) && green__error_fails_next(self) && !holds_errors(self))
+		raise_in(self, waiter);
+}
+
+/* A wait that signals do not end goes on after their handlers, which run as if it were the kernel's. */
+static bool lets_handlers_run(const struct waiter *waiter)
+{
+	return waiter->mode == WAIT_RAISABLE && waiter->greenlet->flow->hub->run_handlers;
+}
+
+/* WAITER stays where it is, so whoever decides it meanwhile has decided it. */
+static void run_handlers(struct waiter *waiter)
+{
+	struct flow *flow = waiter->greenlet->flow;
+	unsigned critical = flow->critical;
+
+	waiter->greenlet->interrupted = false;
+	flow->critical = 0;
+	flow->hub->run_handlers();
+	flow->critical = critical;
+	raise_pending(waiter);
+}
+
+static void suspend(struct waiter *waiter, int64_t deadline)
 {
 	struct greenlet *self = waiter->greenlet;
 	struct hub *hub = self->flow->hub;
 
+	self->waiter = waiter;
+	if (deadline != CLOCK_NEVER)
+		timer_start(&hub->timers, &waiter->timer, deadline, time_is_over);
+	self->burst = 0;
+	self->flow->stats->parks++;
+	green__hub_suspend(hub);
+	timer_stop(&hub->timers, &waiter->timer);
+	self->waiter = NULL;
+}
+
+int green__park(struct waiter *waiter, int64_t deadline)
+{
+	struct greenlet *self = waiter->greenlet;
+
 	critical_enter(self->flow);
-	if (unlikely(self->kind == GREENLET_GENERATOR) && (waiter->mode & WAIT_RAISABLE))
-		green__error_inherit(self);
-	if (unlikely(self->error) && (waiter->mode & WAIT_RAISABLE) && green__error_fails_next(self) &&
-	    !holds_errors(self))
-		raise_in(self, waiter);
+	raise_pending(waiter);
 	if ((waiter->mode & WAIT_INTERRUPTIBLE) && self->interrupted)
 		decide(waiter, -EINTR);
-	if (!is_over(waiter)) {
-		waiter->since = hub->now;
-		self->waiter = waiter;
-		if (deadline != CLOCK_NEVER)
-			timer_start(&hub->timers, &waiter->timer, deadline, time_is_over);
-		self->burst = 0;
-		self->flow->stats->parks++;
-		green__hub_suspend(hub);
-		self->waiter = NULL;
+	waiter->since = self->flow->hub->now;
+	while (!is_over(waiter)) {
+		if (unlikely(self->interrupted) && lets_handlers_run(waiter))
+			run_handlers(waiter);
+		else
+			suspend(waiter, deadline);
 	}
 	if (result_of(waiter) == -EINTR)
 		self->interrupted = false;
@@ -173,11 +215,24 @@ void green__raise_again(void)
 	green__current->error_untold = green__current->error != 0;
 }
 
+/* Make GREENLET run though its wait is not over; from now on whoever decides that need not. */
+static void take_from_wait(struct greenlet *greenlet)
+{
+	greenlet->waiter = NULL;
+	green__hub_ready(greenlet->flow->hub, greenlet);
+}
+
 void green__interrupt(struct greenlet *greenlet)
 {
+	struct waiter *waiter = greenlet->waiter;
+
 	greenlet->interrupted = true;
-	if (greenlet->waiter && (greenlet->waiter->mode & WAIT_INTERRUPTIBLE))
-		green__wake(greenlet->waiter, -EINTR);
+	if (!waiter)
+		return;
+	if (waiter->mode & WAIT_INTERRUPTIBLE)
+		green__wake(waiter, -EINTR);
+	else if (lets_handlers_run(waiter) && result_of(waiter) == WAITER_WAITING)
+		take_from_wait(greenlet);
 }
 
 bool green__interrupted(bool restartable)

@@ -15,7 +15,7 @@
 enum wait_mode {
 	WAIT_PLAIN = 0,         /* only what the wait is for, and time, end it */
 	WAIT_INTERRUPTIBLE = 1, /* green__interrupt ends it too, with -EINTR */
-	WAIT_RAISABLE = 2,      /* an error that is pending ends it, as one that comes meanwhile, with its errno */
+	WAIT_RAISABLE = 2,      /* an error that is pending ends it, as one that comes meanwhile, with its errno; handlers run */
 	WAIT_BOTH = 3,          /* either does */
 };
 
@@ -66,7 +66,11 @@ int green__park(struct waiter *waiter, int64_t deadline);
 /* green__wake - end WAITER's wait with RESULT (0 or -errno); false if it was decided before.  Any thread. */
 bool green__wake(struct waiter *waiter, int result);
 
-/* green__interrupt - end an interruptible wait of GREENLET with -EINTR, now or as soon as it begins; its own thread only */
+/*
+ * green__interrupt - end an interruptible wait of GREENLET with -EINTR, now or as soon as it begins; its own thread only
+ *
+ * A wait that only errors end goes on, after hub->run_handlers.
+ */
 void green__interrupt(struct greenlet *greenlet);
 
 /* green__raise - CODE and VALUE are pending in GREENLET from now on; a wait that may end so ends; its own thread only */

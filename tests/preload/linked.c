@@ -3,9 +3,12 @@
 #include "plain.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "green.h"
@@ -329,6 +332,232 @@ static void one_hub(void)
 	say("hub of who waits: %s", join(waiting) == (void *)hub_of_main ? "main's" : "its own");
 }
 
+/* --- handlers of signals --- */
+
+static volatile sig_atomic_t handled;
+static struct green_process *child;
+static struct green_future *future;
+
+static void counts_signal(int number)
+{
+	(void)number;
+	handled++;
+}
+
+static void handle(int number)
+{
+	struct sigaction action = { .sa_handler = counts_signal, .sa_flags = SA_RESTART };
+
+	must(sigaction(number, &action, NULL) == 0, "sigaction");
+}
+
+/* Nobody ends main's wait meanwhile; the margin is for a machine that has much else to do. */
+static void await_handled(int count)
+{
+	for (int i = 0; i < 5000 && handled < count; i++)
+		must(green_sleep(1) == 0, "green_sleep");
+}
+
+/* Main waits: one signal that another sends, one of a timer.  Returns: how many were handled, before the wait may end */
+static void *signals_main(void *unused)
+{
+	struct itimerval soon = { .it_value = { .tv_usec = 5000 } };
+
+	(void)unused;
+	must(green_sleep(5) == 0, "green_sleep");
+	must(kill(getpid(), SIGUSR1) == 0, "kill");
+	await_handled(1);
+	must(setitimer(ITIMER_REAL, &soon, NULL) == 0, "setitimer");
+	await_handled(2);
+	return (void *)(intptr_t)handled;
+}
+
+static void *then_sets_event(void *argument)
+{
+	void *count = signals_main(argument);
+
+	green_event_set(&event);
+	return count;
+}
+
+static void *then_puts(void *argument)
+{
+	void *count = signals_main(argument);
+
+	must(green_queue_put(queue, NULL, -1) == 0, "green_queue_put");
+	return count;
+}
+
+static void *then_unlocks(void *argument)
+{
+	void *count;
+
+	must(green_mutex_lock(&mutex, -1) == 0, "green_mutex_lock");
+	count = signals_main(argument);
+	green_mutex_unlock(&mutex);
+	return count;
+}
+
+static void *then_sends(void *argument)
+{
+	void *count = signals_main(argument);
+
+	must(green_send(ends[1], "x", 1, 0) == 1, "green_send");
+	return count;
+}
+
+static void *then_ends_child(void *argument)
+{
+	void *count = signals_main(argument);
+
+	must(green_process_kill(child, SIGKILL) == 0, "green_process_kill");
+	return count;
+}
+
+static void *then_sets_future(void *argument)
+{
+	void *count = signals_main(argument);
+
+	must(green_future_set(future, NULL) == 0, "green_future_set");
+	return count;
+}
+
+static void *then_cancels(void *waiting)
+{
+	void *count = signals_main(NULL);
+
+	must(green_cancel(waiting), "green_cancel");
+	return count;
+}
+
+static int joins(struct greenlet *made)
+{
+	return green_join(made, NULL, -1);
+}
+
+static int joins_all(struct greenlet *made)
+{
+	return green_join_all(&made, 1, 0, -1);
+}
+
+static int waits_for_time(struct greenlet *made)
+{
+	(void)made;
+	return green_sleep(60000) < 0 && errno == ECANCELED ? (green_error_clear(), 0) : -1;
+}
+
+static int runs_hub(struct greenlet *made)
+{
+	(void)made;
+	return green_hub_run(-1);
+}
+
+static int waits_for_event_itself(struct greenlet *made)
+{
+	(void)made;
+	return green_event_wait(&event, -1);
+}
+
+static int gets_item(struct greenlet *made)
+{
+	void *item;
+
+	(void)made;
+	return green_queue_get(queue, &item, -1);
+}
+
+static int locks_mutex(struct greenlet *made)
+{
+	int result;
+
+	(void)made;
+	must(green_yield() == 0, "green_yield");
+	result = green_mutex_lock(&mutex, -1);
+	green_mutex_unlock(&mutex);
+	return result;
+}
+
+static int receives(struct greenlet *made)
+{
+	char byte;
+
+	(void)made;
+	return green_recv(ends[0], &byte, 1, 0) == 1 ? 0 : -1;
+}
+
+static int waits_for_child(struct greenlet *made)
+{
+	(void)made;
+	return green_process_wait(child, NULL, -1);
+}
+
+static int gets_future(struct greenlet *made)
+{
+	(void)made;
+	return green_future_get(future, NULL, -1);
+}
+
+static int gathers(struct greenlet *made)
+{
+	(void)made;
+	return green_gather(&future, 1, NULL, -1);
+}
+
+static void *until_handled(void *unused)
+{
+	for (int i = 0; i < 5000 && handled < 2; i++)
+		pause_ms(1);
+	return unused;
+}
+
+static int offloads(struct greenlet *made)
+{
+	return green_offload(until_handled, made) == made ? 0 : -1;
+}
+
+static void waits_while_signalled(const char *name, int (*waits)(struct greenlet *), void *(*body)(void *), void *argument)
+{
+	struct greenlet *made;
+	int result;
+
+	handled = 0;
+	made = task(body, argument);
+	result = waits(made);
+	say("%s: %s, handled meanwhile: %ld", name, outcome(result), (long)(intptr_t)joined(made));
+}
+
+/* MP17: the handlers of the program run while its main greenlet waits in a call of the library's that no signal ends */
+static void handlers(void)
+{
+	static char *argv[] = { "cat", NULL };
+
+	join(spawn(meanwhile, NULL));
+	handle(SIGUSR1);
+	handle(SIGALRM);
+	queue = green_queue_create(GREEN_FIFO, 1);
+	future = green_future_create();
+	child = green_process_start(&(struct green_process_options){ .argv = argv, .in = GREEN_PIPE });
+	must(queue && future && child, "create");
+	stream_pair(ends);
+	waits_while_signalled("green_join", joins, signals_main, NULL);
+	waits_while_signalled("green_join_all", joins_all, signals_main, NULL);
+	waits_while_signalled("green_sleep", waits_for_time, then_cancels, green_current());
+	waits_while_signalled("green_hub_run", runs_hub, signals_main, NULL);
+	waits_while_signalled("green_offload", offloads, signals_main, NULL);
+	waits_while_signalled("green_event_wait", waits_for_event_itself, then_sets_event, NULL);
+	waits_while_signalled("green_queue_get", gets_item, then_puts, NULL);
+	waits_while_signalled("green_mutex_lock", locks_mutex, then_unlocks, NULL);
+	waits_while_signalled("green_recv", receives, then_sends, NULL);
+	waits_while_signalled("green_process_wait", waits_for_child, then_ends_child, NULL);
+	waits_while_signalled("green_future_get", gets_future, then_sets_future, NULL);
+	green_future_destroy(future);
+	future = green_future_create();
+	waits_while_signalled("green_gather", gathers, then_sets_future, NULL);
+	green_future_destroy(future);
+	green_process_destroy(child);
+	green_queue_destroy(queue);
+}
+
 static const struct plain_case cases[] = {
 	{ "tasks", tasks, THREADS },
 	{ "bytes", bytes, 2 },
@@ -337,6 +566,7 @@ static const struct plain_case cases[] = {
 	{ "queues", queues, THREADS },
 	{ "times", times, 1 },
 	{ "one_hub", one_hub, 2 },
+	{ "handlers", handlers, 1 },
 	{ NULL, NULL, 0 },
 };
 
