@@ -36,7 +36,7 @@ struct ftp_transfer {
 	int file;
 	off_t offset;
 	bool names_only;           /* of a listing */
-	char name[FTP_PATH];       /* of what it lists, if that is a file */
+	char name[FTP_PATH];       /* of what it lists, as the client gave it; shown if that is a file */
 };
 
 struct ftp_session {

@@ -338,7 +338,7 @@ static void appe(struct ftp_session *session, const char *argument)
 /* Options as of ls are passed over. */
 static void list(struct ftp_session *session, const char *argument)
 {
-	char *path = session->transfer.name;
+	char path[FTP_PATH];
 	int fd;
 
 	if (argument[0] == '-')
@@ -350,6 +350,7 @@ static void list(struct ftp_session *session, const char *argument)
 		return;
 	}
 	session->transfer.names_only = false;
+	snprintf(session->transfer.name, sizeof(session->transfer.name), "%s", argument);
 	ftp_transfer_start(session, ftp_send_listing, fd);
 }
 
@@ -499,6 +500,12 @@ void ftp_dismiss(struct ftp_session *session)
 
 /* ---- the session ---- */
 
+/* Clients send ABOR as urgent data, whose last byte would otherwise not be among the others. */
+static bool take_urgent_as_any(int fd)
+{
+	return setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &(int){ 1 }, sizeof(int)) == 0;
+}
+
 static bool begin(struct ftp_session *session)
 {
 	struct sockaddr_storage ours, peer;
@@ -509,7 +516,7 @@ static bool begin(struct ftp_session *session)
 	strcpy(session->directory, "/");
 	session->next = session->server->sessions;
 	session->server->sessions = session;
-	return getsockname(fd, (struct sockaddr *)&ours, &ours_length) == 0 &&
+	return take_urgent_as_any(fd) && getsockname(fd, (struct sockaddr *)&ours, &ours_length) == 0 &&
 	       getpeername(fd, (struct sockaddr *)&peer, &peer_length) == 0 &&
 	       ftp_host_of((struct sockaddr *)&ours, ours_length, session->host) &&
 	       ftp_host_of((struct sockaddr *)&peer, peer_length, session->peer);

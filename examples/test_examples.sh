@@ -158,7 +158,7 @@ else
 	skip "README.md and manual pages: programs (no compiler)"
 fi
 
-for example in chat_server debug_console echo_server_pthread echo_server native_loop rate_limit tcp_proxy; do
+for example in chat_server debug_console echo_server_pthread echo_server ftp_server native_loop rate_limit tcp_proxy; do
 	claim "$example: usage" usage_is_refused "$example"
 done
 
@@ -244,6 +244,15 @@ for claim in rate at_once order statuses timeout interrupt nobody_reads; do
 done
 
 claim "debug_console: what its console says and does" "$python" "$here/console.py" ./debug_console "$scratch/console"
+
+for claim in files listings resume users passwords confined cut_short abort idle stop stop_in_time; do
+	claim "ftp_server: $claim" "$python" "$here/ftp.py" "$claim" ./ftp_server
+done
+if command -v curl >/dev/null; then
+	claim "ftp_server: curl" "$python" "$here/ftp.py" curl ./ftp_server
+else
+	skip "ftp_server: curl (not installed)"
+fi
 
 # ---- http_server ----
 
