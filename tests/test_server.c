@@ -5,6 +5,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -231,8 +232,12 @@ END_TEST
 static void echo_lines(struct green_stream *stream, void *arg)
 {
 	char line[64];
+	int at_once = 0;
+	socklen_t length = sizeof(at_once);
 
 	(void)arg;
+	ck_assert_int_eq(getsockopt(green_stream_fd(stream), IPPROTO_TCP, TCP_NODELAY, &at_once, &length), 0);
+	ck_assert_int_ne(at_once, 0);
 	while (green_stream_read_line(stream, line, sizeof(line)) > 0)
 		green_stream_print(stream, "<%s>\n", line);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_stream.c - buffered streams: no byte lost, whoever is killed or out of time, and at most one reader and one writer */
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -617,6 +618,15 @@ START_TEST(c8_a_transport_of_ones_own)
 }
 END_TEST
 
+static int sends_at_once(int fd)
+{
+	int value = -1;
+	socklen_t length = sizeof(value);
+
+	ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, &length), 0);
+	return value != 0;
+}
+
 START_TEST(dial_makes_a_stream)
 {
 	struct sockaddr_storage address;
@@ -629,7 +639,9 @@ START_TEST(dial_makes_a_stream)
 	ck_assert_int_eq(green_getnameinfo((struct sockaddr *)&address, length, NULL, 0, service, sizeof(service), NI_NUMERICSERV), 0);
 	dialled = green_stream_dial("127.0.0.1", service, 1000);
 	ck_assert_ptr_nonnull(dialled);
+	ck_assert_int_eq(sends_at_once(green_stream_fd(dialled)), 1);
 	fd = green_accept(listening, NULL, NULL);
+	ck_assert_int_eq(sends_at_once(fd), 0);
 	ck_assert_int_eq(green_stream_print(dialled, "x"), 0);
 	green_stream_destroy(dialled);
 	ck_assert_int_eq(green_read(fd, &address, 8), 1);

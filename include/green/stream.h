@@ -42,6 +42,8 @@ struct green_stream_transport {
 /*
  * green_stream_create - a stream on the descriptor FD, which is the stream's from now on
  *
+ * TCP is told to send small pieces at once (TCP_NODELAY).
+ *
  * Switches: no.  Returns: the stream; NULL with errno EBADF or ENOMEM, and FD is the caller's
  */
 struct green_stream *green_stream_create(int fd);

@@ -6,6 +6,8 @@
  * killed or out of time has taken nothing.
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -123,6 +125,14 @@ struct green_stream *green_stream_create_over(const struct green_stream_transpor
 	return stream;
 }
 
+/* A stream gathers small pieces itself, so what it writes need not wait for what the other end has acknowledged. */
+static void send_at_once(int fd)
+{
+	static const int yes = 1;
+
+	sys_call(SYS_setsockopt, fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+}
+
 struct green_stream *green_stream_create(int fd)
 {
 	int kind = green__descriptor_kind(fd);
@@ -136,6 +146,8 @@ struct green_stream *green_stream_create(int fd)
 	if (stream) {
 		stream->self = stream;
 		stream->socket = kind == DESCRIPTOR_TCP || kind == DESCRIPTOR_STREAM || kind == DESCRIPTOR_DATAGRAM;
+		if (kind == DESCRIPTOR_TCP)
+			send_at_once(fd);
 	}
 	return stream;
 }
