@@ -68,15 +68,16 @@ static void print_json(const struct load *l, const struct report *r)
 {
 	printf("{\"mode\": \"%s\", \"connections\": %u, \"lowered_from\": %u, \"opened\": %llu, \"failed\": %llu, "
 	       "\"lost\": %llu, \"connect_retries\": %llu, ",
-	       l->o.http ? "http" : "echo", l->o.connections, l->lowered_from, (unsigned long long)l->opened,
-	       (unsigned long long)l->failed, (unsigned long long)l->lost, (unsigned long long)l->retries);
+	       l->o.http ? "http" : l->o.anew ? "short" : "echo", l->o.connections, l->lowered_from,
+	       (unsigned long long)l->opened, (unsigned long long)l->failed, (unsigned long long)l->lost,
+	       (unsigned long long)l->retries);
 	printf("\"sent\": %llu, \"replies\": %llu, \"wrong\": %llu, \"missing\": %llu, \"seconds\": %.6f, "
 	       "\"per_second\": %.1f, ",
 	       (unsigned long long)l->sent, (unsigned long long)l->replies, (unsigned long long)l->wrong,
 	       (unsigned long long)r->missing, r->seconds, r->per_second);
-	printf("\"p50_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f, ", percentile_us(l, 0.5), percentile_us(l, 0.99),
-	       (double)l->slowest / 1000.0);
-	if (!l->o.http)
+	printf("\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f, ", percentile_us(l, 0.5),
+	       percentile_us(l, 0.99), percentile_us(l, 0.999), (double)l->slowest / 1000.0);
+	if (!l->o.http && !l->o.anew)
 		printf("\"fewest_on_one\": %llu, \"most_on_one\": %llu, ", (unsigned long long)r->fewest,
 		       (unsigned long long)r->most);
 	printf("\"deadline_passed\": %s, \"ok\": %s}\n", l->late ? "true" : "false", r->ok ? "true" : "false");
@@ -100,6 +101,7 @@ static const char usage[] =
 	"  --size BYTES    length of an echo message (64)\n"
 	"  --pipeline K    echo messages in flight on each connection (1)\n"
 	"  --mode http     GET --path /FILE on a new connection each time, the body must equal --expect FILE\n"
+	"  --mode short    one echo message on a new connection each time, which this client closes\n"
 	"  --ramp K        connects in flight at a time (16)\n"
 	"  --deadline S    after this all that is outstanding is missing (60)\n"
 	"  --hold          print `ready` when all is open and `done` after the last reply, each time wait for a newline\n"
@@ -169,8 +171,9 @@ static void take_option(struct options *o, int which, const char *name, const ch
 	case 'o': o->hold = true; break;
 	case 'm':
 		o->http = !strcmp(value, "http");
-		if (!o->http && strcmp(value, "echo"))
-			refuse("--mode=%s: neither echo nor http", value);
+		o->anew = !strcmp(value, "short");
+		if (!o->http && !o->anew && strcmp(value, "echo"))
+			refuse("--mode=%s: neither echo, short nor http", value);
 		break;
 	case '?': exit(2);  /* getopt has said why */
 	default: fputs(usage, stdout); exit(0);
@@ -188,7 +191,7 @@ static void check_options(const struct options *o)
 		       (unsigned long long)o->requests, o->connections);
 	if (o->http && (!o->path || o->path[0] != '/' || !o->expect))
 		refuse("--mode=http needs --path=/NAME and --expect=FILE");
-	if (o->http && o->pipeline != 1)
+	if ((o->http || o->anew) && o->pipeline != 1)
 		refuse("--pipeline is for --mode=echo");
 }
 

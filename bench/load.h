@@ -19,7 +19,7 @@ enum {
 	HISTOGRAM = 59 * 32 + 32,  /* latency buckets for any 64-bit number of nanoseconds */
 };
 
-/* A connection slot.  In http mode the slot is opened anew for each request. */
+/* A connection slot.  In http mode and in short mode the slot is opened anew for each request. */
 struct conn {
 	int fd;
 	enum { ABSENT, CONNECTING, OPEN } state;
@@ -43,6 +43,7 @@ struct options {
 	size_t size;
 	double seconds, deadline;
 	bool http, json, hold;
+	bool anew;              /* mode short: a connection for each message */
 };
 
 struct load {

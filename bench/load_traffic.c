@@ -16,7 +16,10 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { BATCH = 256 };  /* events per epoll_wait */
+enum {
+	BATCH = 256,   /* events per epoll_wait */
+	SOURCES = 250, /* addresses of the loopback interface to connect from */
+};
 
 /* The time that is left, in milliseconds rounded up for poll(2); 0 once the deadline has passed. */
 static int ms_left(struct load *l)
@@ -168,6 +171,17 @@ static unsigned echo_replied(struct load *l, struct conn *c, int64_t at)
 	return 1;
 }
 
+static void begin_anew(struct load *l, struct conn *c);
+
+/* The only message of a short connection came back. */
+static void replied_once(struct load *l, struct conn *c, int64_t at)
+{
+	record(l, at - c->starts[0]);
+	l->replies++;
+	drop(c);
+	begin_anew(l, c);
+}
+
 static void echo_input(struct load *l, struct conn *c, const unsigned char *bytes, size_t length)
 {
 	int64_t at = now();
@@ -190,6 +204,8 @@ static void echo_input(struct load *l, struct conn *c, const unsigned char *byte
 	}
 	if (completed > 0)
 		grant(l, c, completed, at);
+	else if (l->o.anew && c->greeted)
+		replied_once(l, c, at);
 }
 
 static void echo_connected(struct load *l, struct conn *c)
@@ -351,6 +367,24 @@ static unsigned listener_room(struct load *l)
 	return queued < backlog ? backlog - queued : queued == 0;
 }
 
+/*
+ * From one address there are only some 28,000 ports to connect from, and each is
+ * taken for a minute after the close; a loopback interface has more addresses.
+ */
+static void choose_source(const struct load *l, const struct conn *c)
+{
+	const struct sockaddr_in *to = (const struct sockaddr_in *)&l->address;
+	uint32_t slot = (uint32_t)(c - l->conns);
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	int one = 1;
+
+	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + slot % SOURCES);
+	if (to->sin_family != AF_INET || ntohl(to->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
+		return;
+	setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	bind(c->fd, (struct sockaddr *)&from, sizeof(from));
+}
+
 static void start_connect(struct load *l, struct conn *c)
 {
 	int64_t *starts = c->starts;
@@ -359,11 +393,25 @@ static void start_connect(struct load *l, struct conn *c)
 	*c = (struct conn){ .starts = starts, .head = head, .state = CONNECTING };
 	c->fd = socket(l->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	l->opening++;
+	if (l->o.anew && c->fd >= 0)
+		choose_source(l, c);
 	if (c->fd < 0 || (connect(c->fd, (struct sockaddr *)&l->address, l->address_length) < 0 && errno != EINPROGRESS)) {
 		lose(l, c);
 		return;
 	}
 	watch(l, c, EPOLL_CTL_ADD, true);
+}
+
+/* The next connection of a slot in short mode: its first message is all that it sends. */
+static void begin_anew(struct load *l, struct conn *c)
+{
+	int64_t at = now();
+
+	if (!may_send(l, at))
+		return;
+	c->starts[0] = at;
+	l->sent++;
+	start_connect(l, c);
 }
 
 /* Opens the first COUNT slots, few at a time, and returns when each is open or has failed. */
@@ -417,6 +465,20 @@ static void run_echo(struct load *l)
 	hold(l, "done");
 }
 
+/* No connection is open at the start; the clock runs for connecting, too. */
+static void run_short(struct load *l)
+{
+	hold(l, "ready");
+	l->held = 0;
+	l->began = now();
+	for (unsigned i = 0; i < l->o.connections; i++)
+		begin_anew(l, &l->conns[i]);
+	while (l->opening > 0 && turn(l, -1))
+		;
+	l->ended = now();
+	hold(l, "done");
+}
+
 /* A round opens all connections before it asks the first question. */
 static void run_http(struct load *l)
 {
@@ -465,6 +527,6 @@ static void close_all(struct load *l)
 
 void load_traffic(struct load *l)
 {
-	(l->o.http ? run_http : run_echo)(l);
+	(l->o.http ? run_http : l->o.anew ? run_short : run_echo)(l);
 	close_all(l);
 }

@@ -5,17 +5,31 @@ import statistics
 from cases import ARMED
 
 
-
 class Bar:
-    """LIMIT and FIGURE: from the figures of one round to a number, None if that round lacks them."""
+    """LIMIT and FIGURE: from the figures of one round to a number, None if that round lacks them.
 
-    def __init__(self, what, words, figure, limit, show):
-        self.what, self.words, self.figure, self.limit, self.show = what, words, figure, limit, show
+    LEAST: the figure shall be at least the limit, not at most.
+    """
+
+    def __init__(self, what, words, figure, limit, show, least=False):
+        self.what, self.words, self.figure, self.limit, self.show, self.least = what, words, figure, limit, show, least
 
     def judge(self, rounds):
         """Rows of (figure, limit), of the rounds that have both."""
         pairs = ((self.figure(values), self.limit(values)) for values in rounds)
         return [(figure, limit) for figure, limit in pairs if figure is not None and limit]
+
+    def verdict(self, pairs):
+        """Words, and whether it is met: by the median of the rounds' ratios, with their range."""
+        ratios = [figure / limit for figure, limit in pairs]
+        middle = statistics.median(ratios)
+        kept = [ratio >= 1 if self.least else ratio <= 1 for ratio in ratios]
+        met = middle >= 1 if self.least else middle <= 1
+        agree = sum(good == met for good in kept)
+        span = f"×{middle:.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
+        rounds = "in all rounds" if agree == len(ratios) else f"in {agree} of {len(ratios)} rounds"
+        words = "met" if met else f"**missed** by {abs(middle - 1):.0%}"
+        return f"{words}, {span}, {rounds}", met
 
 
 def figure(key):
@@ -80,14 +94,3 @@ def all_bars():
               milliseconds)
     yield Bar("green run true, CPU", "3 ms more than true", more_than("green run true, CPU", "true, CPU"), always(3),
               milliseconds)
-
-
-def verdict(pairs):
-    """Words, and whether it is met: by the median of the rounds' ratios, with their range."""
-    ratios = [figure / limit for figure, limit in pairs]
-    middle = statistics.median(ratios)
-    kept = sum(ratio <= 1 for ratio in ratios)
-    span = f"×{middle:.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
-    agree = kept if middle <= 1 else len(ratios) - kept
-    rounds = "in all rounds" if agree == len(ratios) else f"in {agree} of {len(ratios)} rounds"
-    return (f"met, {span}, {rounds}" if middle <= 1 else f"**missed**, {span}, {rounds}"), middle <= 1

@@ -16,6 +16,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent / "echo"))  # what both benchmarks need lies there
 
 # pylint: disable=wrong-import-position
+import bars
 import cases
 import measure
 import runs
@@ -212,9 +213,7 @@ class Bench:
         print(f"{len(ran)} passed, {len(self.figures.troubles)} failed, {len(self.figures.missing)} skipped")
 
     def summary(self):
-        print("\nBars:")
-        for what, words, limit, measured, verdict in tables.bar_rows(self.figures):
-            print(f"  {what} {words}: {measured}, bar {limit}: {verdict.replace('**', '')}")
+        tables.print_bars(bars.all_bars(), self.figures.scalars())
         for trouble in self.figures.troubles:
             print(f"bench-core: wrong: {trouble}")
 

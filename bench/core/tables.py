@@ -90,18 +90,25 @@ def start_table(figures):
     return table(["command", "ms by the clock", "ms of CPU"], rows)
 
 
-def bar_rows(figures):
-    for bar in bars.all_bars():
-        pairs = bar.judge(figures.scalars())
+def bar_rows(wanted, rounds):
+    """What became of the bars WANTED in ROUNDS."""
+    for bar in wanted:
+        pairs, words = bar.judge(rounds), f"at {'least' if bar.least else 'most'} {bar.words}"
         if pairs:
             figure, limit = (statistics.median(column) for column in zip(*pairs))
-            yield [bar.what, f"at most {bar.words}", bar.show(limit), bar.show(figure), bars.verdict(pairs)[0]]
+            yield [bar.what, words, bar.show(limit), bar.show(figure), bar.verdict(pairs)[0]]
         else:
-            yield [bar.what, f"at most {bar.words}", "–", "–", "not measured"]
+            yield [bar.what, words, "–", "–", "not measured"]
 
 
-def bar_table(figures):
-    return table(["figure", "bar", "that is", "measured", "verdict"], list(bar_rows(figures)), 2)
+def bar_table(wanted, rounds):
+    return table(["figure", "bar", "that is", "measured", "verdict"], list(bar_rows(wanted, rounds)), 2)
+
+
+def print_bars(wanted, rounds):
+    print("\nBars:")
+    for what, words, limit, measured, verdict in bar_rows(wanted, rounds):
+        print(f"  {what} {words}: {measured}, bar {limit}: {verdict.replace('**', '')}")
 
 
 def losses(figures):
@@ -157,7 +164,7 @@ machine.
 
 
 def markdown(figures, run, plot_name):
-    parts = [HEAD.format(bars=bar_table(figures))]
+    parts = [HEAD.format(bars=bar_table(bars.all_bars(), figures.scalars()))]
     parts += [f"**Not measured:** {missing}\n" for missing in figures.missing]
     parts += [f"**Went wrong:** {trouble}\n" for trouble in figures.troubles]
     parts.append("## Where libgreen loses\n\nThe peer was better in each round:\n\n"

@@ -20,7 +20,6 @@ import report
 CONNECTIONS = (1, 10, 100, 1000)
 CHECKED = 10            # connections of --check
 SPARE_DESCRIPTORS = 100
-BUSY = 0.2              # cores that strangers may use before a figure is taken again
 
 
 class Progress:
@@ -144,18 +143,14 @@ class Bench:
             return None
 
     def calm(self, kind, count):
-        """One figure; where strangers were busy meanwhile it is taken again, and the calmest counts, not the best."""
-        runs = []
-        while len(runs) <= self.options.again and (not runs or runs[-1]["others"] > BUSY):
-            run = self.try_cell(kind, count, measure.measure, self.options.seconds, self.options.size)
-            if not run:
-                break
-            runs.append(run)
-            self.run["repeated"] += len(runs) > 1
-        return min(runs, key=lambda run: run["others"], default=None)
+        arguments = [f"--seconds={self.options.seconds}", f"--size={self.options.size}"]
+        run, repeated = measure.calmest(lambda: self.try_cell(kind, count, measure.measure, arguments),
+                                        self.options.again)
+        self.run["repeated"] += repeated
+        return run
 
     def measure(self):
-        cells, size = self.cells(), self.options.size
+        cells, counted = self.cells(), ["--seconds=0.2", f"--size={self.options.size}"]
         progress = Progress(len(cells) * (self.options.rounds + bool(self.way)) + len(self.instructed()))
         for number in range(self.options.rounds):
             order = cells[:]
@@ -166,11 +161,12 @@ class Bench:
                 self.figures.rounds[kind.key, count].append(self.calm(kind, count))
         for kind, count in cells if self.way else []:
             progress.step(f"system calls: {report.count_name(count)}, {kind.name}")
-            self.figures.calls[kind.key, count] = self.try_cell(kind, count, measure.system_calls, self.way, size)
+            self.figures.calls[kind.key, count] = self.try_cell(kind, count, measure.system_calls, self.way,
+                                                             counted)
         for kind in self.instructed():
             progress.step(f"instructions: {kind.name}")
             try:
-                self.figures.instructions[kind.key] = measure.instructions(self.build, kind, size)
+                self.figures.instructions[kind.key] = measure.instructions(self.build, kind, self.options.size)
             except TROUBLES as trouble:
                 self.figures.troubles.append(f"{kind.name}, under valgrind: {trouble}")
         progress.end()

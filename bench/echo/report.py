@@ -141,10 +141,10 @@ def losses(figures):
             yield f"- {kind.name}, beside {peer.name}: {'; '.join(found)}"
 
 
-def versions():
+def versions(packages=tuple(PACKAGES)):
     """Of the Debian packages that are there, as far as this is Debian."""
     try:
-        done = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}\n", *PACKAGES], text=True, check=False,
+        done = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}\n", *packages], text=True, check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     except FileNotFoundError:
         return [f"{PYTHON} {platform.python_version()}"]
@@ -156,20 +156,28 @@ def processor():
     return found[1] if found else platform.machine()
 
 
+def strangers(figures, run):
+    """How much of the machine others had."""
+    others, stolen = figures.everything("others") or [0], figures.everything("stolen") or [0]
+    return (f"The load average was {run['load_before']} before and {run['load_after']} after. Processes that have "
+            f"nothing to do with this used {statistics.median(others):.2f} cores while a server was measured, at most "
+            f"{max(others):.2f}; the hypervisor took {statistics.median(stolen):.0%} of a core, at most "
+            f"{max(stolen):.0%}. {run['repeated']} figures were taken again because of that, and the calmest counted, "
+            "not the best. Figures are only as good as the machine is quiet.")
+
+
+def placed_on(run):
+    return ("the server alone on one, the load client alone on another" if run["pinned"] else
+            "the only one carries the server and the load client")
+
+
 def machine_notes(figures, run):
-    others, stolen = figures.everything("others"), figures.everything("stolen")
-    placed = ("the server alone on one, the load client alone on another" if run["pinned"] else
-              "the only one carries the server and the load client")
-    yield f"{processor()}, {os.cpu_count()} cores ({placed}), Linux {platform.release()}; {run['date']}."
+    yield f"{processor()}, {os.cpu_count()} cores ({placed_on(run)}), Linux {platform.release()}; {run['date']}."
     yield (f"{run['rounds']} rounds of {run['seconds']:g} s for each server and number of connections, the servers of "
            f"a round in random order, each started anew; {run['size']}-byte messages, one in flight on each "
            "connection. Every byte was compared. A figure is the median, in brackets the smallest and the largest; a "
            "ratio is the median of the ratios of the rounds.")
-    yield (f"The load average was {run['load_before']} before and {run['load_after']} after. Processes that have "
-           f"nothing to do with this used {statistics.median(others):.2f} cores while a server was measured, at most "
-           f"{max(others):.2f}; the hypervisor took {statistics.median(stolen):.0%} of a core, at most "
-           f"{max(stolen):.0%}. {run['repeated']} figures were taken again because of that, and the calmest counted, "
-           "not the best. Figures are only as good as the machine is quiet.")
+    yield strangers(figures, run)
     yield ("CPU is what the scheduler has counted for the server's threads, kernel included. Where the core is busy "
            "for less than about 95 %, the load client or a turn between the two sets messages/s, not the server: then "
            "compare CPU per message.")

@@ -1,0 +1,190 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""served.py - whole servers under load, natively and under `green run`, beside peers; with --quick: does each work?"""
+import argparse
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+# What the benchmarks need in common lies in the first two; how a database is started the tests know.
+sys.path += [str(HERE.parent / "echo"), str(HERE.parent / "core"), str(HERE.parent.parent / "tests/programs"),
+             str(HERE.parent.parent / "tests/preload")]
+
+# pylint: disable=wrong-import-position
+import measure
+import pages
+from contestants import FOLDER
+from echo import TROUBLES, Progress, leave, raise_descriptors
+from goals import goals_of
+from harness import Failure
+from kinds import Missing
+from report import versions
+from settings import Scale, all_settings, quick_settings
+from tables import print_bars
+
+DEAR_ROUNDS = 3
+
+
+class Bench:
+    def __init__(self, options, build):
+        self.options, self.build = options, build
+        self.scale = Scale(options.seconds, options.full, options.quick)
+        self.most = raise_descriptors()
+        self.figures = pages.Figures(self.chosen())
+        self.packages = self.leave_out_missing()
+        self.way = measure.counter() if options.counts else None
+        self.run = {"rounds": options.rounds, "dear": options.dear, "seconds": options.seconds, "repeated": 0,
+                    "pinned": measure.cores()[0] is not None, "date": time.strftime("%Y-%m-%d"),
+                    "counter": self.way and self.way.name, "versions": versions(pages.PACKAGES),
+                    "load_before": self.load()}
+
+    @staticmethod
+    def load():
+        return " ".join(f"{value:.2f}" for value in os.getloadavg())
+
+    def chosen(self):
+        known = quick_settings() if self.options.quick else all_settings(self.options.full)
+        wanted = self.options.only.split(",") if self.options.only else [setting.key for setting in known]
+        if unknown := set(wanted) - {setting.key for setting in known}:
+            raise SystemExit(f"served.py: --only={','.join(sorted(unknown))}: choose from "
+                             f"{' '.join(setting.key for setting in known)}")
+        return [setting for setting in known if setting.key in wanted]
+
+    def leave_out_missing(self):
+        """Builds all servers; those that cannot run here go, and are named, as is what needs too many descriptors."""
+        missing = {}
+        for kind in {kind for setting in self.figures.settings for kind in setting.kinds}:
+            try:
+                kind.prepare(self.build)
+            except Missing as package:
+                missing[kind] = str(package)
+        for setting in self.figures.settings:
+            gone = [kind for kind in setting.kinds if kind in missing]
+            self.figures.missing += [f"{setting.title}: {kind.name}: {missing[kind]} is not installed" for kind in gone]
+            setting.kinds = [kind for kind in setting.kinds if kind not in gone]
+            if setting.count > self.most and not self.options.quick:
+                self.figures.missing.append(f"{setting.title}: the limit of descriptors allows {self.most:,}")
+                setting.kinds = []
+        return sorted(set(missing.values()))
+
+    def attempt(self, what, function, *arguments):
+        try:
+            return function(*arguments)
+        except (*TROUBLES, Failure) as trouble:
+            self.figures.troubles.append(" ".join(f"{what}: {trouble}".split()))
+            return None
+
+    # ---- the measurement ----
+
+    def rounds(self, setting):
+        return self.options.dear if setting.dear else self.options.rounds
+
+    def take(self, setting, kind):
+        run, repeated = measure.calmest(lambda: self.attempt(f"{setting.title}, {kind.name}", setting.take, self.build,
+                                                             kind, self.scale), self.options.again)
+        self.run["repeated"] += repeated
+        if run:
+            self.figures.rounds[-1][setting.key, kind.key] = run
+
+    def round(self, number, progress):
+        """Setting by setting, so that what is compared is measured close together."""
+        self.figures.rounds.append({})
+        for setting in self.figures.settings:
+            order = setting.kinds[:] if number < self.rounds(setting) else []
+            random.Random(f"{number} {setting.key}").shuffle(order)
+            for kind in order:
+                progress.step(f"round {number + 1} of {self.rounds(setting)}: {setting.title}, {kind.name}")
+                self.take(setting, kind)
+
+    def count(self, setting, kind):
+        calls = self.attempt(f"{setting.title}, {kind.name}, system calls", setting.calls, self.build, kind, self.way)
+        if calls:
+            self.figures.calls[setting.key, kind.key] = calls
+
+    def measure(self):
+        counted = [(setting, kind) for setting in self.figures.settings if setting.counted and self.way
+                   for kind in setting.kinds]
+        steps = sum(len(setting.kinds) * self.rounds(setting) for setting in self.figures.settings) + len(counted)
+        progress = Progress(steps, "bench-served")
+        for number in range(max(self.options.rounds, self.options.dear)):
+            self.round(number, progress)
+        for setting, kind in counted:
+            progress.step(f"system calls: {setting.title}, {kind.name}")
+            self.count(setting, kind)
+        progress.end()
+        self.run["load_after"] = self.load()
+
+    # ---- results ----
+
+    def write(self):
+        folder = self.build / FOLDER
+        (folder / "served.md").write_text(pages.markdown(self.figures, self.run, "served.svg"))
+        (folder / "served.svg").write_text(pages.svg(self.figures))
+        (folder / "served.json").write_text(json.dumps(pages.as_json(self.figures, self.run), indent=1) + "\n")
+        return folder / "served.md"
+
+    def check(self):
+        """Every server has answered; how fast does not matter here."""
+        for missing in self.figures.missing:
+            print(f"skipped: {missing}")
+        for trouble in self.figures.troubles:
+            print(f"FAILED: {trouble}")
+        passed = sum(map(len, self.figures.rounds))
+        print(f"{passed} passed, {len(self.figures.troubles)} failed, {len(self.figures.missing)} skipped")
+
+    def summary(self):
+        print_bars(goals_of(self.figures.settings), self.figures.scalars())
+        for trouble in self.figures.troubles:
+            print(f"bench-served: wrong: {trouble}")
+
+
+def parse():
+    parser = argparse.ArgumentParser(description="Measures whole servers under load, natively and under `green run`.")
+    parser.add_argument("--build", default="build", metavar="DIR", help="the build directory (build)")
+    parser.add_argument("--quick", action="store_true", help="one short round of each shape: does every server work?")
+    parser.add_argument("--full", action="store_true", help="nine rounds of a second each, of everything")
+    parser.add_argument("--rounds", type=int, metavar="N",
+                        help="how often each is measured (5; memory and databases 3)")
+    parser.add_argument("--seconds", type=float, metavar="S", help="how long each time (0.25)")
+    parser.add_argument("--again", type=int, metavar="N",
+                        help="how often to measure again when other processes were busy meanwhile (2)")
+    parser.add_argument("--only", metavar="SETTING,...", help="these settings")
+    parser.add_argument("--no-counts", dest="counts", action="store_false", help="no system calls")
+    options = parser.parse_args()
+    usual = 1 if options.quick else 9 if options.full else 5
+    options.dear = options.rounds or min(usual, 9 if options.full else DEAR_ROUNDS)
+    options.rounds = options.rounds or usual
+    options.seconds = options.seconds or (0.05 if options.quick else 1.0 if options.full else 0.25)
+    options.again = (0 if options.quick else 2) if options.again is None else options.again
+    options.counts = options.counts and not options.quick
+    return options
+
+
+def main():
+    options = parse()
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, leave)
+    build = Path(options.build).resolve()
+    if not os.access(build / FOLDER / "small_pthreads", os.X_OK):
+        print(f"served.py: {build}/{FOLDER}/small_pthreads is not there; build first", file=sys.stderr)
+        return 1
+    bench, began = Bench(options, build), time.monotonic()
+    if bench.packages and not options.quick:
+        print(f"bench-served: not measured for want of {' '.join(bench.packages)}; `./bootstrap bench` installs them",
+              flush=True)
+    bench.measure()
+    if options.quick:
+        bench.check()
+    else:
+        bench.summary()
+        print(f"\nbench-served: {bench.write()}, {time.monotonic() - began:.0f} s")
+    return 1 if bench.figures.troubles else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
