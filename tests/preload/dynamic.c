@@ -3,6 +3,7 @@
 #include "plain.h"
 
 #include <dlfcn.h>
+#include <semaphore.h>
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,10 +215,13 @@ static void churn(void)
 	say("done");
 }
 
+static sem_t failed, asked;
+
 static void *own_error(void *argument)
 {
 	dlopen("/nonexistent/first.so", RTLD_NOW);
-	pause_ms(5);
+	sem_post(&failed);
+	sem_wait(&asked);
 	const char *message = dlerror();
 	say("message: %s", message ? message : "none");
 	say("then: %s", dlerror() ? "another" : "none");
@@ -226,10 +230,14 @@ static void *own_error(void *argument)
 
 static void errors(void)
 {
-	pthread_t thread = spawn(own_error, NULL);
+	pthread_t thread;
 
-	pause_ms(2);
+	sem_init(&failed, 0, 0);
+	sem_init(&asked, 0, 0);
+	thread = spawn(own_error, NULL);
+	sem_wait(&failed);
 	say("main's: %s", dlerror() ? "another" : "none");
+	sem_post(&asked);
 	join(thread);
 }
 
