@@ -212,12 +212,27 @@ void green__hub_post(struct hub *hub, struct remote *remote)
 	__atomic_sub_fetch(&hub->posting, 1, __ATOMIC_RELEASE);
 }
 
+/* While there may be more events, whom they wake goes before those who compute, but not for ever. */
+static struct list *preempted_one(struct hub *hub)
+{
+	if (hub->more_events && !list_empty(&hub->pass) && hub->put_off < POLLS_MAX) {
+		hub->put_off++;
+		return NULL;
+	}
+	hub->put_off = 0;
+	return list_pop(&hub->preempted);
+}
+
 /* One pass.  Control comes back when PASS is empty or BUDGET is used up; then the clock decides. */
 static void run_pass(struct hub *hub)
 {
 	list_splice(&hub->pass, &hub->ready);
-	if (!list_empty(&hub->preempted))
-		list_append(&hub->pass, list_pop(&hub->preempted));
+	if (!list_empty(&hub->preempted)) {
+		struct list *node = preempted_one(hub);
+
+		if (node)
+			list_append(&hub->pass, node);
+	}
 	while (!list_empty(&hub->pass)) {
 		hub->budget = BUDGET;
 		green__greenlet_switch(pick(hub->flow), NULL);
@@ -319,9 +334,12 @@ static bool nobody_comes(struct hub *hub, int64_t now, int64_t *deadline)
 static void take_events(struct hub *hub, int64_t deadline)
 {
 	const struct list *last = hub->ready.prev;
+	int polls = POLLS_MAX;
 
-	for (int polls = POLLS_MAX; polls > 0 && green__loop_poll(&hub->loop, deadline) && hub->ready.prev == last; polls--)
+	do {
+		hub->more_events = green__loop_poll(&hub->loop, deadline);
 		deadline = 0;
+	} while (hub->more_events && hub->ready.prev == last && --polls > 0);
 }
 
 static void poll_events(struct hub *hub, int64_t now)

@@ -75,6 +75,8 @@ struct hub {
 	struct list ready;         /* struct greenlet.ready: who runs in the next pass */
 	struct list pass;          /* struct greenlet.ready: who still runs in this one */
 	struct list preempted;     /* struct greenlet.ready: who was stopped while it computed; one of them runs last in each pass */
+	bool more_events;          /* the last look brought as many events as it may */
+	unsigned put_off;          /* passes that went before those who were stopped, for there were more events */
 	unsigned budget;           /* direct switches before the hub looks at the clock */
 	int64_t now;               /* what the clock said when the hub last looked: at the begin of a pass, and in a long one */
 	int64_t slice_end;         /* when this pass has to stop for a look at events */
