@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 
 #include "base/fault.h"
 #include "green.h"
@@ -52,12 +53,32 @@ static void count_tool_threads(void)
 		green__tool_threads = (unsigned)tasks.st_nlink - 3;
 }
 
+/*
+ * The sanitizer of addresses warns once of a process's first swapcontext, on standard error.  That is to be
+ * here, and not in a child whose output is compared.
+ */
+static void hear_the_warning(void)
+{
+#if defined(__SANITIZE_ADDRESS__) && defined(GREEN_CONTEXT_UCONTEXT)
+	volatile bool back = false;
+	ucontext_t here;
+	ucontext_t there;
+
+	getcontext(&there);
+	if (!back) {
+		back = true;
+		swapcontext(&here, &there);
+	}
+#endif
+}
+
 TCase *suite_begin(const char *name, enum support_hub hub)
 {
 	TCase *tcase = tcase_create(name);
 
 	skips = mmap(NULL, sizeof(*skips), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	count_tool_threads();
+	hear_the_warning();
 	suite = suite_create(name);
 	tcase_add_checked_fixture(tcase, hub == WITH_HUB ? before_with_hub : before_without_hub, after);
 	tcase_set_timeout(tcase, 20);
