@@ -67,7 +67,7 @@ static bool superfluous(struct workers *workers)
 	bool result;
 
 	spinlock_lock(&workers->lock);
-	result = workers->count > workers->most;
+	result = __atomic_load_n(&workers->count, __ATOMIC_RELAXED) > workers->most;
 	if (result)
 		__atomic_sub_fetch(&workers->count, 1, __ATOMIC_RELAXED);
 	spinlock_unlock(&workers->lock);
