@@ -212,9 +212,14 @@ void green__hub_post(struct hub *hub, struct remote *remote)
 	__atomic_sub_fetch(&hub->posting, 1, __ATOMIC_RELEASE);
 }
 
-/* While there may be more events, whom they wake goes before those who compute, but not for ever. */
+/*
+ * Who computes and is to go on in this pass, or NULL.  While there may be more events,
+ * whom they wake goes before, but not for ever.
+ */
 static struct list *preempted_one(struct hub *hub)
 {
+	if (list_empty(&hub->preempted))
+		return NULL;
 	if (hub->more_events && !list_empty(&hub->pass) && hub->put_off < POLLS_MAX) {
 		hub->put_off++;
 		return NULL;
@@ -226,13 +231,12 @@ static struct list *preempted_one(struct hub *hub)
 /* One pass.  Control comes back when PASS is empty or BUDGET is used up; then the clock decides. */
 static void run_pass(struct hub *hub)
 {
-	list_splice(&hub->pass, &hub->ready);
-	if (!list_empty(&hub->preempted)) {
-		struct list *node = preempted_one(hub);
+	struct list *node;
 
-		if (node)
-			list_append(&hub->pass, node);
-	}
+	list_splice(&hub->pass, &hub->ready);
+	node = preempted_one(hub);
+	if (node)
+		list_append(&hub->pass, node);
 	while (!list_empty(&hub->pass)) {
 		hub->budget = BUDGET;
 		green__greenlet_switch(pick(hub->flow), NULL);
