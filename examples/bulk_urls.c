@@ -6,7 +6,6 @@
  * are ready.  Every wait is limited from outside: a scope of time for each request, one for all, and Ctrl-C.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -14,10 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <green.h>
 
+#include "input.h"
 #include "options.h"
 #include "web.h"
 
@@ -109,31 +108,16 @@ static struct check *add(const char *url)
 	return check;
 }
 
-/* The source of the mapping: the next line of INPUT that is neither empty nor a comment. */
+/* The source of the mapping. */
 static int next_url(void *input, void **item)
 {
 	char line[URL_MAX];
-	ssize_t size;
+	ssize_t size = input_line(input, line, sizeof(line));
 
-	do {
-		size = green_stream_read_line(input, line, sizeof(line));
-	} while (size > 0 && (!line[0] || line[0] == '#'));
 	if (size <= 0)
 		return (int)size;
 	*item = add(line);
 	return *item ? 1 : -1;
-}
-
-static struct green_stream *open_input(const char *path)
-{
-	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-	struct green_stream *stream = fd < 0 ? NULL : green_stream_create(fd);
-
-	if (!stream) {
-		perror(path ? path : "standard input");
-		exit(2);
-	}
-	return stream;
 }
 
 /* --- output --- */
@@ -235,7 +219,7 @@ int main(int argc, char **argv)
 	int count, error;
 
 	options_parse(&program, argc, argv, &count);
-	input = open_input(count ? argv[0] : NULL);
+	input = input_open(count ? argv[0] : NULL);
 	setlinebuf(stdout);
 	client = http_client_create(&(struct http_client_options){ .timeout_ms = -1 });
 	if (!client) {

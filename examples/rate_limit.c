@@ -6,7 +6,6 @@
  * fills at the rate, and only then starts its process, so jobs start neither too many at once nor too fast.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 
 #include <green.h>
 
+#include "input.h"
 #include "options.h"
 
 enum {
@@ -164,31 +164,16 @@ static struct job *add(const char *command)
 	return job;
 }
 
-/* The source of the mapping: the next line of INPUT that is neither empty nor a comment. */
+/* The source of the mapping. */
 static int next_job(void *input, void **item)
 {
 	static char line[MAX_LINE];
-	ssize_t size;
+	ssize_t size = input_line(input, line, sizeof(line));
 
-	do {
-		size = green_stream_read_line(input, line, sizeof(line));
-	} while (size > 0 && (!line[0] || line[0] == '#'));
 	if (size <= 0)
 		return (int)size;
 	*item = add(line);
 	return *item ? 1 : -1;
-}
-
-static struct green_stream *open_input(const char *path)
-{
-	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-	struct green_stream *stream = fd < 0 ? NULL : green_stream_create(fd);
-
-	if (!stream) {
-		perror(path ? path : "standard input");
-		exit(2);
-	}
-	return stream;
 }
 
 /* --- output --- */
@@ -290,7 +275,7 @@ int main(int argc, char **argv)
 	options_parse(&program, argc, argv, &count);
 	if (per_ms <= 0)
 		options_refuse(&program, "--per", "must be more than 0");
-	input = open_input(count ? argv[0] : NULL);
+	input = input_open(count ? argv[0] : NULL);
 	bucket.tokens = burst;
 	bucket.filled_at = green_now();
 	green_signal_task(SIGINT, interrupt, green_current());
