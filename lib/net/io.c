@@ -25,8 +25,10 @@ enum {
 
 static int64_t io_deadline(struct io *io)
 {
-	if (io->deadline == 0)
-		io->deadline = io->timeout_option ? clock_after(green__descriptor_timeout(io->fd, io->timeout_option)) : CLOCK_NEVER;
+	if (io->deadline == 0 && !io->timeout_option)
+		io->deadline = CLOCK_NEVER;
+	else if (io->deadline == 0)
+		io->deadline = clock_after(green__descriptor_timeout(io->wait.fd, io->timeout_option));
 	return io->deadline;
 }
 
@@ -35,8 +37,8 @@ static inline bool must_not_wait(struct io *io)
 {
 	if (io->dontwait)
 		return true;
-	if (!likely(green__descriptor_plain(green__descriptor_find(io->fd))))
-		return green__descriptor_nonblocking(io->fd);
+	if (!likely(green__descriptor_plain(green__descriptor_find(io->wait.fd))))
+		return green__descriptor_nonblocking(io->wait.fd);
 	if (!io->deadline)
 		io->deadline = CLOCK_NEVER;
 	return false;
@@ -57,13 +59,11 @@ static int io_waited(struct io *io, int error)
 
 int green__io_wait(struct io *io)
 {
-	struct fd_wait wait = { .fd = io->fd, .events = io->events, .takes = true, .place = io->place };
 	int error;
 
 	if (must_not_wait(io))
 		return -EAGAIN;
-	error = green__fd_wait_one(io->hub, &wait, io_deadline(io), WAIT_BOTH);
-	io->place = wait.place;
+	error = green__fd_wait_one(io->hub, &io->wait, io_deadline(io), WAIT_BOTH);
 	if (unlikely(error))
 		return io_waited(io, error);
 	io->woken = true;
@@ -145,7 +145,7 @@ static bool hung_up_meanwhile(const struct io *io)
 {
 	struct termios mode;
 
-	return io->woken && sys_call(SYS_ioctl, io->fd, TCGETS, &mode) == -EIO;
+	return io->woken && sys_call(SYS_ioctl, io->wait.fd, TCGETS, &mode) == -EIO;
 }
 
 static long read_polled(int fd, const struct iovec *vector, int count)

@@ -22,12 +22,10 @@ enum { BURST_MAX = 64 }; /* calls in a row that need not wait, before others get
 
 /* One call on one descriptor, from the first attempt to the result. */
 struct io {
-	int fd;
-	uint32_t events;   /* EPOLLIN or EPOLLOUT: what to wait for */
+	struct fd_wait wait; /* of FD, for EPOLLIN or EPOLLOUT; keeps its place from the first wait to the last */
 	bool dontwait;     /* MSG_DONTWAIT and the like: the caller wants EAGAIN */
 	bool moved;        /* some bytes have gone or come: a handler ends the call, which returns their number */
 	bool woken;        /* an event was ours, so the next taker has to be told when we are done */
-	uint64_t place;    /* among those who wait for FD, from the first wait to the last */
 	int timeout_option; /* SO_RCVTIMEO, SO_SNDTIMEO, or 0 where neither applies */
 	int64_t deadline;  /* 0 until the first wait has asked for the timeout */
 	struct hub *hub;
@@ -35,9 +33,14 @@ struct io {
 
 static inline void green__io_start(struct io *io, int fd, uint32_t events, int timeout_option)
 {
-	*io = (struct io) {
-		.fd = fd, .events = events, .timeout_option = timeout_option, .hub = green__current->flow->hub,
-	};
+	io->wait.fd = fd;
+	io->wait.events = events;
+	io->wait.takes = true;
+	io->wait.place = 0;
+	io->dontwait = io->moved = io->woken = false;
+	io->timeout_option = timeout_option;
+	io->deadline = 0;
+	io->hub = green__current->flow->hub;
 }
 
 /*
@@ -62,7 +65,7 @@ static inline void green__io_burst(struct hub *hub)
 static inline void green__io_end(struct io *io)
 {
 	if (io->woken)
-		green__fd_pass_on(io->hub, io->fd, io->events);
+		green__fd_pass_on(io->hub, io->wait.fd, io->wait.events);
 	green__io_burst(io->hub);
 }
 

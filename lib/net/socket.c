@@ -33,7 +33,7 @@ static bool is_stream(int kind)
 static long recvmsg_attempt(struct io *io, struct msghdr *message, int flags)
 {
 	struct msghdr before = *message;
-	long result = sys_call(SYS_recvmsg, io->fd, message, (flags & ~MSG_WAITALL) | MSG_DONTWAIT);
+	long result = sys_call(SYS_recvmsg, io->wait.fd, message, (flags & ~MSG_WAITALL) | MSG_DONTWAIT);
 
 	io->hub->flow->stats->io_calls++;
 	if (result == -EAGAIN)
@@ -80,7 +80,7 @@ static bool peek_again(struct io *io, int flags, size_t got, size_t least)
 
 	if (!(flags & MSG_PEEK) || got == 0 || got >= least || io->dontwait)
 		return false;
-	if (green__descriptor_nonblocking(io->fd) || green__io_ready(io->fd, POLLRDHUP))
+	if (green__descriptor_nonblocking(io->wait.fd) || green__io_ready(io->wait.fd, POLLRDHUP))
 		return false;
 	error = green__sleep(io->hub, clock_after(PEEK_AGAIN), WAIT_BOTH);
 	if (error == -ECANCELED)
@@ -126,13 +126,13 @@ static long receive_some(struct io *io, struct msghdr *message, int flags, size_
 	long result;
 
 	/* After a short read of plain TCP the probe would only say EAGAIN. */
-	if (!io->dontwait && green__fd_drained(io->hub, io->fd) && !green__descriptor_nonblocking(io->fd)) {
+	if (!io->dontwait && green__fd_drained(io->hub, io->wait.fd) && !green__descriptor_nonblocking(io->wait.fd)) {
 		result = green__io_wait(io);
 		if (result)
 			return last_attempt(io, message, flags, least, result);
 	}
 	for (;;) {
-		if (io->moved && error_waits(io->fd))
+		if (io->moved && error_waits(io->wait.fd))
 			return 0;
 		result = recvmsg_attempt(io, message, flags);
 		if (result >= 0 && peek_again(io, flags, (size_t)result, least))
@@ -183,7 +183,7 @@ static size_t receive_rest(struct io *io, struct msghdr *message, int flags, siz
 	struct msghdr rest = { .msg_iov = window, .msg_control = control };
 
 	io->moved = true;
-	while (got < least && !stops_here(io->fd, message)) {
+	while (got < least && !stops_here(io->wait.fd, message)) {
 		long result;
 
 		rest.msg_iovlen = (size_t)green__iov_window(message->msg_iov, (int)message->msg_iovlen, got, window, WINDOW);
@@ -269,20 +269,26 @@ attempt:
 	return result;
 }
 
-long green__recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length)
+static GREEN_NOINLINE long receive_from(int fd, void *buffer, size_t size, int flags, struct sockaddr *address,
+					socklen_t *length)
 {
 	struct iovec part = { buffer, size };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_name = address };
 	long result;
 
-	if (!address && !(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) && !green__descriptor_low_marks())
-		return receive_plain(fd, buffer, size, flags);
 	if (address && length)
 		message.msg_namelen = *length;
 	result = receive(fd, &message, flags, size);
 	if (result >= 0 && address && length)
 		*length = message.msg_namelen;
 	return result;
+}
+
+long green__recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length)
+{
+	if (!address && !(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) && !green__descriptor_low_marks())
+		return receive_plain(fd, buffer, size, flags);
+	return receive_from(fd, buffer, size, flags, address, length);
 }
 
 /* What a socket says of itself; that the kernel lacks memory for the answer is none. */
@@ -307,11 +313,11 @@ static long connect_finish(struct io *io)
 		return -EINPROGRESS;
 	if (result)
 		return result;
-	result = ask(io->fd, SO_ERROR, &error);
+	result = ask(io->wait.fd, SO_ERROR, &error);
 	if (result)
 		return result;
 	/* A wait that was interrupted and restarted may come back before the end. */
-	if (!error && !green__io_ready(io->fd, POLLOUT))
+	if (!error && !green__io_ready(io->wait.fd, POLLOUT))
 		return connect_finish(io);
 	return -error;
 }
@@ -319,7 +325,7 @@ static long connect_finish(struct io *io)
 /* MSG_FASTOPEN found no fast way: as any connect, and then as any send. */
 static long open_slowly(struct io *io)
 {
-	return io->dontwait || green__descriptor_nonblocking(io->fd) ? -EINPROGRESS : connect_finish(io);
+	return io->dontwait || green__descriptor_nonblocking(io->wait.fd) ? -EINPROGRESS : connect_finish(io);
 }
 
 /* A stream takes everything, piece by piece; control data goes with the first piece. */
@@ -334,9 +340,10 @@ static long send_stream(struct io *io, const struct msghdr *message, int flags, 
 	do {
 		rest.msg_iovlen = (size_t)green__iov_window(message->msg_iov, (int)message->msg_iovlen, done, window, WINDOW);
 		/* What was sent counts; an error is told, and SIGPIPE raised, by the next call. */
-		if (io->moved && broken(io->fd))
+		if (io->moved && broken(io->wait.fd))
 			break;
-		result = sys_call(SYS_sendmsg, io->fd, &rest, flags | MSG_DONTWAIT | (io->moved ? MSG_NOSIGNAL : 0));
+		result = sys_call(SYS_sendmsg, io->wait.fd, &rest,
+				  flags | MSG_DONTWAIT | (io->moved ? MSG_NOSIGNAL : 0));
 		io->hub->flow->stats->io_calls++;
 		if (result == -EINPROGRESS && (flags & MSG_FASTOPEN) && !(result = open_slowly(io))) {
 			flags &= ~MSG_FASTOPEN;
@@ -395,7 +402,7 @@ static long send_run(void *arg)
  */
 static long send_unannounced(struct io *io, const struct msghdr *message, int flags)
 {
-	struct message_call call = { io->fd, flags, message };
+	struct message_call call = { io->wait.fd, flags, message };
 	long result;
 
 	if (!io->hub->elsewhere) {
@@ -407,7 +414,8 @@ static long send_unannounced(struct io *io, const struct msghdr *message, int fl
 
 static bool is_unannounced(const struct io *io, const struct msghdr *message)
 {
-	return message->msg_name && !io->dontwait && !green__descriptor_nonblocking(io->fd) && green__io_ready(io->fd, POLLOUT);
+	return message->msg_name && !io->dontwait && !green__descriptor_nonblocking(io->wait.fd) &&
+	       green__io_ready(io->wait.fd, POLLOUT);
 }
 
 static long send_message(struct io *io, const struct msghdr *message, int flags)
@@ -415,7 +423,7 @@ static long send_message(struct io *io, const struct msghdr *message, int flags)
 	long result;
 
 	for (;;) {
-		result = sys_call(SYS_sendmsg, io->fd, message, flags | MSG_DONTWAIT);
+		result = sys_call(SYS_sendmsg, io->wait.fd, message, flags | MSG_DONTWAIT);
 		io->hub->flow->stats->io_calls++;
 		if (result != -EAGAIN)
 			return result;
@@ -518,14 +526,14 @@ static bool listening(int fd)
  */
 static long accept_attempt(struct io *io, struct socket_call *call)
 {
-	bool alone = green__descriptor_private(green__descriptor(io->fd)) && green__hubs() == 1;
+	bool alone = green__descriptor_private(green__descriptor(io->wait.fd)) && green__hubs() == 1;
 	long result;
 
 	io->hub->flow->stats->io_calls++;
-	if (green__descriptor_nonblocking(io->fd))
+	if (green__descriptor_nonblocking(io->wait.fd))
 		return accept_run(call);
-	if (!green__io_ready(io->fd, POLLIN))
-		return listening(io->fd) ? -EAGAIN : accept_run(call);
+	if (!green__io_ready(io->wait.fd, POLLIN))
+		return listening(io->wait.fd) ? -EAGAIN : accept_run(call);
 	if (alone || green__work(io->hub, accept_run, call, &result))
 		return accept_run(call);
 	return result;
