@@ -11,7 +11,15 @@ static struct loop loop;
 static uint64_t waits, controls;
 static uint64_t seen_data[16];
 static uint32_t seen_events[16];
-static int seen;
+static int seen, expected;
+
+static void on_expect(void *context, uint64_t data)
+{
+	ck_assert_ptr_eq(context, &loop);
+	ck_assert_uint_ne(data, LOOP_WAKE);
+	ck_assert_int_eq(seen, 0);
+	expected++;
+}
 
 static void on_event(void *context, uint64_t data, uint32_t events)
 {
@@ -26,10 +34,11 @@ static void begin(void)
 	ck_assert_int_eq(green__loop_init(&loop), 0);
 	loop.waits = &waits;
 	loop.controls = &controls;
+	loop.expect = on_expect;
 	loop.event = on_event;
 	loop.context = &loop;
 	waits = controls = 0;
-	seen = 0;
+	seen = expected = 0;
 }
 
 static void end(void)
@@ -103,6 +112,7 @@ START_TEST(a_deadline_that_has_passed_does_not_wait)
 }
 END_TEST
 
+/* And all of them are expected before the first is told. */
 START_TEST(events_come_with_their_data)
 {
 	int fds[2];
@@ -113,6 +123,7 @@ START_TEST(events_come_with_their_data)
 	ck_assert_int_eq(green__loop_control(&loop, EPOLL_CTL_ADD, fds[1], EPOLLOUT, 7), 0);
 	ck_assert_int_eq(write(fds[1], "x", 1), 1);
 	green__loop_poll(&loop, CLOCK_NEVER);
+	ck_assert_int_eq(expected, 2);
 	ck_assert_int_eq(seen, 2);
 	ck_assert_uint_eq(seen_data[0] + seen_data[1], UINT64_C(0x123456789abcdef) + 7);
 	ck_assert_uint_eq(seen_events[0] | seen_events[1], EPOLLIN | EPOLLOUT);

@@ -3,6 +3,8 @@
 #ifndef GREEN_BASE_COMPILER_H
 #define GREEN_BASE_COMPILER_H
 
+#define CACHE_LINE 64
+
 #include <stddef.h>
 
 #define container_of(pointer, type, member) \

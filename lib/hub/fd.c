@@ -137,10 +137,12 @@ static bool wake_wait(struct fd_wait *wait, uint32_t events, int result)
 {
 	list_remove(&wait->link);
 	wait->got = events;
-	if (wait->waiter)
-		return green__wake(wait->waiter, result);
-	wait->woken(wait, events, result);
-	return false;
+	if (!wait->waiter) {
+		wait->woken(wait, events, result);
+		return false;
+	}
+	green__greenlet_expect(wait->waiter->greenlet);
+	return green__wake(wait->waiter, result);
 }
 
 /* Wake whoever EVENTS concerns: all who only look, and of those who take the first in each direction. */
@@ -171,6 +173,17 @@ static void wake_waiters(struct fd *entry, uint32_t events)
 		wake_several(entry, events);
 	else if (first != &entry->waits && (events & (wait->events | BROKEN)))
 		wake_wait(wait, events & (wait->events | BROKEN), 0);
+}
+
+void green__fd_expect(void *context, uint64_t data)
+{
+	struct hub *hub = context;
+	struct fd *entry = green__fd_find(hub->fds, (int)(uint32_t)data);
+
+	if (!entry)
+		return;
+	for (int line = -1; line <= 1; line++)
+		__builtin_prefetch((char *)entry->waits.next + line * CACHE_LINE, 1);
 }
 
 void green__fd_event(void *context, uint64_t data, uint32_t events)

@@ -69,6 +69,9 @@ void green__fd_table_destroy(struct fd_table *table);
 /* green__fd_table_reset - nothing is registered or waited for any more: the loop is new */
 void green__fd_table_reset(struct fd_table *table);
 
+/* green__fd_expect - the loop's callback before the first of several events: who waits for DATA comes into the cache */
+void green__fd_expect(void *hub, uint64_t data);
+
 /* green__fd_event - the loop's callback; DATA is descriptor and generation */
 void green__fd_event(void *hub, uint64_t data, uint32_t events);
 

@@ -467,6 +467,7 @@ static struct hub *hub_create(struct flow *flow)
 	hub->loop.controls = &flow->stats->epoll_ctls;
 	hub->loop.context = hub;
 	hub->loop.event = green__fd_event;
+	hub->loop.expect = green__fd_expect;
 	hub->greenlet = green__greenlet_create(flow, stack, hub_main, &flow->main);
 	hub->greenlet->kind = GREENLET_HUB;
 	hub->greenlet->thread_pointer = 0;

@@ -128,6 +128,10 @@ bool green__loop_poll(struct loop *loop, int64_t deadline)
 
 	__atomic_store_n(&loop->sleeping, 0, __ATOMIC_SEQ_CST);
 	for (long i = 0; i < count; i++) {
+		if (events[i].data.u64 != LOOP_WAKE)
+			loop->expect(loop->context, events[i].data.u64);
+	}
+	for (long i = 0; i < count; i++) {
 		/* Edge-triggered, the eventfd tells of every write and need never be read. */
 		if (events[i].data.u64 != LOOP_WAKE)
 			loop->event(loop->context, events[i].data.u64, events[i].events);

@@ -14,6 +14,7 @@ struct loop {
 	int wake_fd;                /* registered with data LOOP_WAKE */
 	int sleeping;               /* atomic: a wake-up from outside must write WAKE_FD */
 	uint64_t *waits, *controls; /* counters of the two system calls */
+	void (*expect)(void *context, uint64_t data); /* of each event, before the first of them is told */
 	void (*event)(void *context, uint64_t data, uint32_t events);
 	void *context;
 };

@@ -19,6 +19,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/compiler.h"
+
 #ifdef GREEN_CONTEXT_UCONTEXT
 #include <ucontext.h>
 
@@ -30,6 +32,11 @@ struct context {
 };
 
 #define CONTEXT_NAME "ucontext"
+
+static inline void context_expect(const struct context *context)
+{
+	(void)context;
+}
 #else
 
 /* The CPU's assembly knows the offset of SP. */
@@ -38,6 +45,15 @@ struct context {
 };
 
 #define CONTEXT_NAME "native"
+
+enum { LINES_EXPECTED = 16 }; /* of the cache: from swap up to who called one of the library's blocking calls */
+
+/* context_expect - CONTEXT will go on soon: bring the frames that it returns through into the cache */
+static inline void context_expect(const struct context *context)
+{
+	for (int line = 0; line < LINES_EXPECTED; line++)
+		__builtin_prefetch((const char *)context->sp + line * CACHE_LINE, 1);
+}
 #endif
 
 struct registers;

@@ -45,6 +45,14 @@ static inline void *thread_local_at(const intptr_t *distance)
 	return (void *)(thread_pointer_read() + (uintptr_t)__atomic_load_n(distance, __ATOMIC_RELAXED));
 }
 
+/* Where all greenlets have one block it is in the cache anyway. */
+static inline void thread_locals_expect(uintptr_t thread_pointer)
+{
+	__builtin_prefetch((void *)thread_pointer, 1);
+	__builtin_prefetch((void *)(thread_pointer + (uintptr_t)current_distance), 1);
+	__builtin_prefetch((void *)(thread_pointer + (uintptr_t)errno_distance), 1);
+}
+
 static inline void current_set(struct greenlet *greenlet)
 {
 	*(struct greenlet **)thread_local_at(&current_distance) = greenlet;
@@ -60,6 +68,11 @@ static inline void errno_store(int value)
 	*(int *)thread_local_at(&errno_distance) = value;
 }
 #else
+static inline void thread_locals_expect(uintptr_t thread_pointer)
+{
+	(void)thread_pointer;
+}
+
 static void distances_find(void)
 {
 }
@@ -248,6 +261,12 @@ static void prepare_switch(struct flow *flow, struct greenlet *from, struct gree
 	flow->stats->switches++;
 	flow->previous = from;
 	sanitizer_leave(&from->sanitizer, &to->sanitizer, from->state == GREENLET_DEAD);
+}
+
+void green__greenlet_expect(const struct greenlet *greenlet)
+{
+	context_expect(&greenlet->context);
+	thread_locals_expect(greenlet->thread_pointer);
 }
 
 void *green__greenlet_switch(struct greenlet *to, void *value)

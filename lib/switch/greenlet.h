@@ -45,6 +45,7 @@ struct locals {
 	void (*ended)(struct greenlet *); /* destroy them all, on the greenlet's own stack; its last act but for the end */
 };
 
+/* What each switch and each wait touches comes first, in two lines of the cache. */
 struct greenlet {
 	struct context context;
 	struct flow *flow;
@@ -52,13 +53,19 @@ struct greenlet {
 	void *value;              /* what the switch to it carries */
 	int saved_errno;          /* while suspended */
 	int error;                /* error.c: the code that is pending, or 0 */
-	void *error_value;        /* error.c: what goes with it */
-	bool error_untold;        /* error.c: the call that fails with it has not returned yet */
 	unsigned critical;        /* flow->critical, while suspended */
 	enum greenlet_state state;
 	enum greenlet_kind kind;
-	bool scheduled; /* hub.c: parked or on the run queue, so that only the hub may resume it */
-	bool held;      /* somebody holds the handle and will call green_destroy */
+	bool error_untold;        /* error.c: the call that fails with it has not returned yet */
+	bool scheduled;           /* hub.c: parked or on the run queue, so that only the hub may resume it */
+	bool interrupted;         /* waiter.c: the next interruptible wait ends with EINTR at once */
+	bool service;             /* hub.c: it serves who looks at the program: nobody else's wait ends because it runs */
+	unsigned burst;           /* io.c: calls since the last wait that did not have to wait */
+	struct waiter *waiter;    /* waiter.c: what it is parked on, else NULL; of a lost one what may lead to its stack */
+	struct list ready;        /* hub.c: on hub->ready or hub->pass */
+
+	void *error_value;     /* error.c: what goes with ERROR */
+	bool held;             /* somebody holds the handle and will call green_destroy */
 	struct greenlet *next_given_back;
 	void *data;     /* the program's */
 	void *program_context; /* the program's as well; tasks begin with that of who spawns them */
@@ -75,11 +82,6 @@ struct greenlet {
 
 	struct locals *locals;  /* local.c: NULL until it has any */
 
-	struct list ready;      /* hub.c: on hub->ready or hub->pass */
-	struct waiter *waiter;  /* waiter.c: what it is parked on, else NULL; of a lost one: what may lead others to its stack */
-	bool interrupted;       /* waiter.c: the next interruptible wait ends with EINTR at once */
-	bool service;           /* hub.c: it serves who looks at the program, so nobody else's wait ends because it runs */
-	unsigned burst;         /* io.c: calls since the last wait that did not have to wait */
 	struct away *away;      /* helper.c: its call on another kernel thread */
 
 	void *argument;         /* task.c: of FUNCTION */
@@ -187,6 +189,9 @@ static inline struct greenlet *green__greenlet_on(struct stack *stack)
 {
 	return (struct greenlet *)(((uintptr_t)stack - sizeof(struct greenlet)) & ~(uintptr_t)63);
 }
+
+/* green__greenlet_expect - GREENLET will run soon: what it touches first comes into the cache meanwhile */
+void green__greenlet_expect(const struct greenlet *greenlet);
 
 /* green__greenlet_switch - suspend the current greenlet and go on in TO, which may run; checks nothing */
 void *green__greenlet_switch(struct greenlet *to, void *value);
