@@ -33,6 +33,7 @@ enum {
 	COLOUR_STEP = 64,
 	KEEP_DIRTY = 16,  /* free stacks of a class that keep their pages; the others give them back */
 	CLASSES_MAX = 256,
+	STAGGER = 9 * PAGE, /* eight entries of a table of pages lie on one line of the cache */
 };
 
 struct slab {
@@ -99,55 +100,23 @@ static struct slab *descriptor_take(void)
 	return next++;
 }
 
-static void unmap(uintptr_t from, uintptr_t to)
+static uintptr_t map(size_t bytes)
 {
-	if (from < to)
-		sys_call(SYS_munmap, from, to - from);
-}
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK;
+	long mapped = sys_call(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
 
-/* BYTES of memory, exactly at WHERE unless that is 0; or 0. */
-static uintptr_t map(uintptr_t where, size_t bytes)
-{
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK | (where ? MAP_FIXED_NOREPLACE : 0);
-	long mapped = sys_call(SYS_mmap, where, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
-
-	if (sys_failed(mapped))
-		return 0;
-	if (!where || (uintptr_t)mapped == where)
-		return (uintptr_t)mapped;
-	/* Kernels before 4.17 take the place for a hint. */
-	unmap((uintptr_t)mapped, (uintptr_t)mapped + bytes);
-	return 0;
-}
-
-/*
- * With the borders of slots in the middle of a page table, a guard shares its table with its neighbour's top.  That of
- * the lowest slot does, too, when the next slab ends where this one begins.
- */
-static uintptr_t map_bordered(size_t bytes)
-{
-	uintptr_t below = slabs ? (uintptr_t)slabs->base - bytes : 0, base, mapped;
-
-	if (below % PAGE_TABLE_SPAN == PAGE_TABLE_SPAN / 2 && map(below, bytes))
-		return below;
-	mapped = map(0, bytes + PAGE_TABLE_SPAN);
-	if (!mapped)
-		return 0;
-	base = mapped + PAGE_TABLE_SPAN;
-	base -= (base + PAGE_TABLE_SPAN / 2) % PAGE_TABLE_SPAN;
-	unmap(mapped, base);
-	unmap(base + bytes, mapped + bytes + PAGE_TABLE_SPAN);
-	return base;
+	return sys_failed(mapped) ? 0 : (uintptr_t)mapped;
 }
 
 static struct slab *slab_map(size_t slot, unsigned count)
 {
 	size_t bytes = slot * count;
-	uintptr_t base = slot % PAGE_TABLE_SPAN ? map(0, bytes) : map_bordered(bytes);
+	uintptr_t base = map(bytes);
 	struct slab *slab = base ? descriptor_take() : NULL;
 
 	if (!slab) {
-		unmap(base, base ? base + bytes : 0);
+		if (base)
+			sys_call(SYS_munmap, base, bytes);
 		return NULL;
 	}
 	sys_call(SYS_madvise, base, bytes, MADV_NOHUGEPAGE);
@@ -225,15 +194,19 @@ static struct stack_class *class_find(size_t slot)
 	return NULL;
 }
 
-/* Sizes are rounded, more coarsely as they grow, so that the number of classes stays small. */
+/*
+ * Sizes are rounded, more coarsely as they grow, so that the number of classes stays small.  The tops of large stacks
+ * lie in tables of pages of their own, at a different place in each: else all those places were one set of the cache.
+ */
 static size_t slot_size(size_t size)
 {
 	size_t wanted = size + sizeof(struct stack) + COLOURS * COLOUR_STEP + PAGE;
-	size_t step = PAGE;
+	size_t step = PAGE, more;
 
 	while (step * 8 < wanted)
 		step *= 2;
-	return (wanted + step - 1) & ~(step - 1);
+	more = step > PAGE_TABLE_SPAN / 8 ? STAGGER : 0;
+	return ((wanted - more + step - 1) & ~(step - 1)) + more;
 }
 
 struct stack *green__stack_take(size_t size)
