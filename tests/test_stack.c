@@ -304,6 +304,14 @@ START_TEST(a_large_stack_costs_one_page_of_page_table)
 }
 END_TEST
 
+START_TEST(default_stacks_lie_a_power_of_two_apart)
+{
+	struct stack *first = green__stack_take(STACK_SIZE_DEFAULT), *second = green__stack_take(STACK_SIZE_DEFAULT);
+
+	ck_assert_int_eq(second->low - first->low, 256 * 1024);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = suite_begin("stack", WITHOUT_HUB);
@@ -323,5 +331,6 @@ int main(void)
 	tcase_add_test(tcase, several_threads_never_get_the_same_stack);
 	tcase_add_test(tcase, tops_of_stacks_lie_on_different_cache_lines);
 	tcase_add_test(tcase, a_large_stack_costs_one_page_of_page_table);
+	tcase_add_test(tcase, default_stacks_lie_a_power_of_two_apart);
 	return suite_end();
 }
