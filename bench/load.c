@@ -56,7 +56,7 @@ static struct report sum_up(struct load *l)
 	r.per_second = r.seconds > 0 ? (double)l->replies / r.seconds : 0;
 	r.ok = !r.missing && !l->wrong && !l->failed && !l->lost && !l->late;
 	for (unsigned i = 0; i < l->o.connections; i++) {
-		uint64_t replies = l->conns[i].replies;
+		uint64_t messages = l->conns[i].in / l->o.size, replies = messages - (messages > 0);  /* not the greeting */
 
 		r.fewest = replies < r.fewest ? replies : r.fewest;
 		r.most = replies > r.most ? replies : r.most;
@@ -258,17 +258,19 @@ static void raise_limit(struct load *l)
 
 static void make_slots(struct load *l)
 {
-	int64_t *starts = calloc((size_t)l->o.connections * l->o.pipeline, sizeof(*starts));
-	char *heads = l->o.http ? malloc((size_t)l->o.connections * HEAD_MAX) : NULL;
+	size_t size = l->o.connections * sizeof(*l->conns);
+	int64_t *rings = calloc((size_t)l->o.connections * l->o.pipeline, sizeof(*rings));
+	struct head *heads = l->o.http ? calloc(l->o.connections, sizeof(*heads)) : NULL;
 
-	l->conns = calloc(l->o.connections, sizeof(*l->conns));
+	l->conns = aligned_alloc(CACHE_LINE, size);
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	l->diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	if (!starts || !l->conns || l->epoll < 0 || (l->o.http && !heads))
+	if (!rings || !l->conns || l->epoll < 0 || (l->o.http && !heads))
 		refuse("cannot set up %u connections: %s", l->o.connections, strerror(errno));
+	memset(l->conns, 0, size);
 	for (unsigned i = 0; i < l->o.connections; i++) {
-		l->conns[i].starts = starts + (size_t)i * l->o.pipeline;
-		l->conns[i].head = heads ? heads + (size_t)i * HEAD_MAX : NULL;
+		l->conns[i].starts = l->o.pipeline > 1 ? rings + (size_t)i * l->o.pipeline : &l->conns[i].start;
+		l->conns[i].head = heads ? &heads[i] : NULL;
 	}
 }
 

@@ -13,16 +13,30 @@
 #define NS_PER_SECOND INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)
 
+enum { ABSENT, CONNECTING, OPEN };
+
 enum {
+	CACHE_LINE = 64,
 	CHUNK = 65536,             /* bytes per send and recv at most */
 	HEAD_MAX = 8192,           /* the longest HTTP header that is taken for one */
 	HISTOGRAM = 59 * 32 + 32,  /* latency buckets for any 64-bit number of nanoseconds */
 };
 
-/* A connection slot.  In http mode and in short mode the slot is opened anew for each request. */
+/* The header of a reply as far as it has come (http). */
+struct head {
+	size_t length;
+	char bytes[HEAD_MAX];
+};
+
+/*
+ * A connection slot.  In http mode and in short mode the slot is opened anew for each request.
+ *
+ * The server under test shares the last level of cache with this client, so a
+ * connection is one cache line here, and all share the buffers.
+ */
 struct conn {
-	int fd;
-	enum { ABSENT, CONNECTING, OPEN } state;
+	_Alignas(CACHE_LINE) int fd;
+	uint8_t state;          /* ABSENT, CONNECTING or OPEN */
 	bool asked;             /* a request is outstanding (http) */
 	bool greeted;           /* the first message came back (echo): the server has accepted */
 	bool wants_out;         /* EPOLLOUT is armed */
@@ -30,11 +44,12 @@ struct conn {
 	bool body;              /* the header is complete (http) */
 	uint64_t out, out_end;  /* bytes of the outgoing stream sent, and allowed to be sent */
 	uint64_t in;            /* bytes of the incoming stream (http: of the body) compared */
-	uint64_t replies;
 	int64_t *starts;        /* when each message in flight was sent, a ring of PIPELINE */
-	char *head;             /* the header as far as it has come (http) */
-	size_t head_length;
+	int64_t start;          /* which is this where there is but one */
+	struct head *head;
 };
+
+_Static_assert(sizeof(struct conn) == CACHE_LINE, "a connection is one cache line");
 
 struct options {
 	const char *host, *port, *path, *expect;
