@@ -22,7 +22,7 @@ import measure
 import runs
 import tables
 from echo import TROUBLES, Progress, leave
-from kinds import Missing, make_unless_newer
+from kinds import Missing, build_malloc_counter
 
 PACKAGES = ["gcc", "golang-go", "libboost-context-dev", "libboost-fiber-dev", "libev-dev", "libpth-dev", "libst-dev",
             "libuv1-dev", "nodejs", "python3", "python3-gevent", "python3-greenlet", "python3-uvloop", "valgrind"]
@@ -225,12 +225,6 @@ def versions():
     except FileNotFoundError:
         return ["not known"]
     return [line for line in done.stdout.splitlines() if len(line.split()) == 2]
-
-
-def build_malloc_counter(build):
-    target, source = build / cases.FOLDER / "libcount_malloc.so", cases.SOURCES / "count_malloc.c"
-    make_unless_newer(target, [source], ["gcc", "-O2", "-shared", "-fPIC", "-fno-builtin", "-o", str(target),
-                                         str(source)])
 
 
 def parse():

@@ -13,11 +13,19 @@ import sys
 import time
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parent.parent / "core"))    # bars, and how they are shown
+
+# pylint: disable=wrong-import-position
 import kinds
 import measure
 import report
+import shapes
+import tables
+import targets
 
-CONNECTIONS = (1, 10, 100, 1000)
+ROUNDS, OTHER_ROUNDS = 9, 5
+REPEATED = 0.1          # of all runs, at most, are taken again because strangers were busy
+CALLED = (8, 64, 1000, 10000)   # connections with which system calls are counted, of servers with a bar
 CHECKED = 10            # connections of --check
 SPARE_DESCRIPTORS = 100
 
@@ -113,84 +121,123 @@ class Bench:
     def __init__(self, options, build):
         self.options, self.build = options, build
         most = raise_descriptors()
-        counts = sorted({min(count, most) for count in options.connections})
         here, missing = split(chosen(options), build)
-        self.figures = report.Figures(here, counts)
+        self.cells = {cell: rounds for cell, rounds in self.plan(here).items() if cell[1].count <= most}
+        self.again = int(REPEATED * sum(self.cells.values()))
+        self.figures = report.Figures(here, {shape for _, shape in self.cells})
         self.figures.missing = [f"{kind.name}: {package} is not installed" for kind, package in missing]
         self.packages = sorted({package for _, package in missing})
         self.way = measure.counter() if options.counts else None
         self.valgrind = options.counts and bool(shutil.which("valgrind"))
-        self.run = {"rounds": options.rounds, "seconds": options.seconds, "size": options.size,
-                    "pinned": measure.cores()[0] is not None, "date": time.strftime("%Y-%m-%d"), "repeated": 0,
-                    "counter": self.way and self.way.name, "valgrind": self.valgrind, "load_before": self.load()}
+        self.run = {"rounds": max(self.cells.values()), "other_rounds": min(self.cells.values()),
+                    "seconds": options.seconds, "pinned": measure.cores()[0] is not None,
+                    "date": time.strftime("%Y-%m-%d"), "repeated": 0, "counter": self.way and self.way.name,
+                    "valgrind": self.valgrind, "load_before": self.load()}
 
     @staticmethod
     def load():
         return " ".join(f"{value:.2f}" for value in os.getloadavg())
 
-    def cells(self):
-        return [(kind, count) for count in self.figures.counts for kind in self.figures.kinds
-                if count == 1 or not kind.serial]
+    def plan(self, here):
+        """What is measured how often: what was asked for, or what the bars need and a look at the rest."""
+        o = self.options
+        if o.connections or o.size or o.pipeline:
+            counts = o.connections or shapes.CONNECTIONS
+            wanted = [shapes.Shape(count, o.size or shapes.SIZES[0], o.pipeline or 1) for count in counts]
+            return shapes.chosen(here, wanted, o.rounds)
+        return shapes.plan(here, o.rounds, o.other_rounds, o.full)
 
-    def instructed(self):
-        return [kind for kind in self.figures.kinds if kind.counts_instructions and self.valgrind]
+    # ---- runs ----
 
-    def try_cell(self, kind, count, function, *arguments):
+    def attempt(self, what, function, *arguments):
         try:
-            return function(self.build, kind, count, *arguments)
+            return function(*arguments)
         except TROUBLES as trouble:
-            self.figures.troubles.append(f"{kind.name}, {report.count_name(count)}: {trouble}")
+            self.figures.troubles.append(" ".join(f"{what}: {trouble}".split()))
             return None
 
-    def calm(self, kind, count):
-        arguments = [f"--seconds={self.options.seconds}", f"--size={self.options.size}"]
-        run, repeated = measure.calmest(lambda: self.try_cell(kind, count, measure.measure, arguments),
-                                        self.options.again)
+    def calm(self, kind, shape):
+        arguments = (self.build, kind, shape.count, shape.load(self.options.seconds))
+        run, repeated = measure.calmest(
+            lambda: self.attempt(f"{kind.name}, {shape.name}", measure.measure_sleeps, *arguments),
+            min(self.options.again, self.again))
+        self.again -= repeated
         self.run["repeated"] += repeated
         return run
 
+    def round(self, number, progress):
+        """Shape by shape, so that what is compared is measured close together."""
+        order = [cell for cell, rounds in self.cells.items() if number < rounds]
+        random.Random(number).shuffle(order)
+        for kind, shape in sorted(order, key=lambda cell: cell[1].order()):
+            progress.step(f"round {number + 1} of {self.run['rounds']}: {shape.name}, {kind.name}")
+            self.figures.rounds[kind.key, shape].append(self.calm(kind, shape))
+
+    # ---- counts, in runs of their own ----
+
+    def called(self):
+        """Cells whose system calls are counted: what can be attached to in a moment, and is worth it."""
+        def wanted(kind, shape):
+            if shape.count > shapes.SOME[-1]:
+                return kind.key == targets.GREEN
+            return shape.count in CALLED if kind.key in shapes.MAIN else shape.count == (1 if kind.serial else 64)
+
+        return [cell for cell in self.cells if self.way and (wanted(*cell) or self.options.connections)]
+
+    def counts(self):
+        """(words, kind, where the count goes, its key, function, arguments) of each."""
+        figures = self.figures
+        for kind, shape in self.called():
+            yield (f"system calls, {shape.name}", kind, figures.calls, (kind.key, shape), measure.system_calls,
+                   (shape.count, self.way, shape.load(0.2)))
+        for kind in figures.kinds if self.options.counts else []:
+            if kind.counts_instructions and self.valgrind:
+                yield "instructions", kind, figures.instructions, kind.key, measure.instructions, (shapes.SIZES[0],)
+            if not kind.own_malloc:
+                yield ("requests for memory", kind, figures.allocations, kind.key, measure.allocations,
+                       (["--seconds=0.1"],))
+
     def measure(self):
-        cells, counted = self.cells(), ["--seconds=0.2", f"--size={self.options.size}"]
-        progress = Progress(len(cells) * (self.options.rounds + bool(self.way)) + len(self.instructed()))
-        for number in range(self.options.rounds):
-            order = cells[:]
-            random.Random(number).shuffle(order)
-            # By the number of connections, so that what is compared is measured close together.
-            for kind, count in sorted(order, key=lambda cell: cell[1]):
-                progress.step(f"round {number + 1} of {self.options.rounds}: {report.count_name(count)}, {kind.name}")
-                self.figures.rounds[kind.key, count].append(self.calm(kind, count))
-        for kind, count in cells if self.way else []:
-            progress.step(f"system calls: {report.count_name(count)}, {kind.name}")
-            self.figures.calls[kind.key, count] = self.try_cell(kind, count, measure.system_calls, self.way,
-                                                             counted)
-        for kind in self.instructed():
-            progress.step(f"instructions: {kind.name}")
-            try:
-                self.figures.instructions[kind.key] = measure.instructions(self.build, kind, self.options.size)
-            except TROUBLES as trouble:
-                self.figures.troubles.append(f"{kind.name}, under valgrind: {trouble}")
+        counts = list(self.counts())
+        progress = Progress(sum(self.cells.values()) + len(counts))
+        for number in range(self.run["rounds"]):
+            self.round(number, progress)
+        if self.options.counts:
+            self.attempt("requests for memory", kinds.build_malloc_counter, self.build)
+        for words, kind, results, key, function, arguments in counts:
+            progress.step(f"{words}: {kind.name}")
+            value = self.attempt(f"{kind.name}, {words}", function, self.build, kind, *arguments)
+            if value is not None:
+                results[key] = value
         progress.end()
         self.run["load_after"] = self.load()
+
+    # ---- results ----
+
+    def bars(self):
+        return targets.all_bars(self.figures.shapes), targets.scalars(self.figures)
 
     def write(self):
         """The report into the build directory, and with --renew into the source as well."""
         targets = [(self.build / "bench/echo", "echo")] + [(kinds.HERE, "report")] * self.options.renew
         for folder, name in targets:
-            (folder / f"{name}.md").write_text(report.markdown(self.figures, self.run, f"{name}.svg"))
+            (folder / f"{name}.md").write_text(report.markdown(self.figures, self.run, f"{name}.svg",
+                                                                  tables.bar_table(*self.bars())))
             (folder / f"{name}.svg").write_text(report.svg(self.figures))
         known = report.as_json(self.figures, self.run)
         (self.build / "bench/echo/echo.json").write_text(json.dumps(known, indent=1) + "\n")
         return targets[-1][0] / f"{targets[-1][1]}.md"
 
     def summary(self):
-        for count in self.figures.counts:
-            print(f"\n{report.count_name(count)}: CPU us/message, times epoll by hand, messages/s, p99 us")
+        for shape in self.figures.shapes:
+            print(f"\n{shape.name}: CPU us/message, times epoll by hand, messages/s, p99 us")
             for kind in self.figures.kinds:
-                if cpu := self.figures.all(kind.key, count, "cpu"):
-                    ratios = self.figures.ratios(kind.key, kinds.LIMIT, count, "cpu") or [0]
-                    rate, p99 = (self.figures.all(kind.key, count, what) for what in ("rate", "p99"))
+                if cpu := self.figures.all(kind.key, shape, "cpu"):
+                    ratios = self.figures.ratios(kind.key, kinds.LIMIT, shape, "cpu") or [0]
+                    rate, p99 = (self.figures.all(kind.key, shape, what) for what in ("rate", "p99"))
                     print(f"  {kind.name:46} {report.spread(cpu):>20} {report.spread(ratios, report.times):>18} "
                           f"{report.statistics.median(rate):>9,.0f} {report.statistics.median(p99):>9,.0f}")
+        tables.print_bars(*self.bars())
 
 
 def benchmark(options, build):
@@ -213,20 +260,23 @@ def parse():
     parser = argparse.ArgumentParser(description="Measures echo servers of many makes side by side.")
     parser.add_argument("--build", default="build", metavar="DIR", help="the build directory (build)")
     parser.add_argument("--check", action="store_true", help="measure nothing: does every server answer rightly?")
-    parser.add_argument("--full", action="store_true", help="nine rounds of a second each")
-    parser.add_argument("--rounds", type=int, metavar="N", help="how often each server is measured (5)")
-    parser.add_argument("--seconds", type=float, metavar="S", help="how long each time (0.25)")
+    parser.add_argument("--full", action="store_true", help="a second each, of everything")
+    parser.add_argument("--rounds", type=int, metavar="N",
+                        help=f"how often each server is measured ({ROUNDS}; where there is no bar {OTHER_ROUNDS})")
+    parser.add_argument("--seconds", type=float, metavar="S", help="how long each time (0.2)")
     parser.add_argument("--again", type=int, default=2, metavar="N",
                         help="how often to measure again when other processes were busy meanwhile (2)")
-    parser.add_argument("--connections", metavar="N,...", help="how many (1,10,100,1000)")
-    parser.add_argument("--size", type=int, default=64, metavar="BYTES", help="length of a message (64)")
+    parser.add_argument("--connections", metavar="N,...", help="all servers with so many (1,8,64,1000,10000)")
+    parser.add_argument("--size", type=int, metavar="BYTES", help="all servers with messages of this length (64)")
+    parser.add_argument("--pipeline", type=int, metavar="N", help="all servers with so many in flight (1)")
     parser.add_argument("--only", metavar="SERVER,...", help="these servers, and the limit")
     parser.add_argument("--no-counts", dest="counts", action="store_false", help="no system calls, no instructions")
     parser.add_argument("--renew", action="store_true", help="write bench/echo/report.md, too")
     options = parser.parse_args()
-    options.rounds = options.rounds or (9 if options.full else 5)
-    options.seconds = options.seconds or (1.0 if options.full else 0.25)
-    options.connections = [int(n) for n in options.connections.split(",")] if options.connections else CONNECTIONS
+    options.other_rounds = options.rounds or (ROUNDS if options.full else OTHER_ROUNDS)
+    options.rounds = options.rounds or ROUNDS
+    options.seconds = options.seconds or (1.0 if options.full else 0.2)
+    options.connections = [int(n) for n in options.connections.split(",")] if options.connections else []
     return options
 
 

@@ -9,6 +9,8 @@ HERE = Path(__file__).resolve().parent
 SERVERS, EXAMPLES = HERE / "servers", HERE.parent.parent / "examples"
 PYTHON = "/usr/bin/python3"
 LIMIT = "c_epoll"   # what all others are measured against
+MALLOC_COUNTER = "bench/core/libcount_malloc.so"
+SELECTED = 1000     # connections of those that use select, whose sets have room for few more
 
 
 class Missing(Exception):
@@ -19,6 +21,8 @@ class Kind:
     """One server.  FAMILY: green (written with libgreen), shim (under `green run`) or peer."""
 
     serial = False          # serves one connection after the other, so there can be but one
+    most = 1 << 30          # connections that it bears
+    own_malloc = False      # its memory does not come from libc's malloc
     counts_instructions = False
 
     def __init__(self, key, name, family, against=()):
@@ -36,9 +40,9 @@ class Built(Kind):
 
     counts_instructions = True
 
-    def __init__(self, key, name, family, against=(), folder="bench/echo", program=None, serial=False):
+    def __init__(self, key, name, family, against=(), folder="bench/echo", program=None, serial=False, most=Kind.most):
         super().__init__(key, name, family, against)
-        self.path, self.serial = f"{folder}/{program or key}", serial
+        self.path, self.serial, self.most = f"{folder}/{program or key}", serial, most
 
     def command(self, build):
         return [str(build / self.path)]
@@ -49,9 +53,9 @@ class Linked(Kind):
 
     counts_instructions = True
 
-    def __init__(self, key, name, library, header, package):
+    def __init__(self, key, name, library, header, package, most=Kind.most):
         super().__init__(key, name, "peer")
-        self.library, self.header, self.package = library, header, package
+        self.library, self.header, self.package, self.most = library, header, package, most
 
     def program(self, build):
         return build / "bench/echo" / self.key
@@ -92,6 +96,8 @@ class Script(Kind):
 
 
 class Node(Kind):
+    own_malloc = True
+
     def prepare(self, build):
         if not shutil.which("node"):
             raise Missing("nodejs")
@@ -101,6 +107,8 @@ class Node(Kind):
 
 
 class Go(Kind):
+    own_malloc = True
+
     def program(self, build):
         return build / "bench/echo/echo_go"
 
@@ -121,7 +129,7 @@ class Shimmed(Kind):
 
     def __init__(self, key, name, other):
         super().__init__(key, name, "shim", (other.key,))
-        self.other = other
+        self.other, self.counts_instructions = other, other.counts_instructions
 
     def prepare(self, build):
         self.other.prepare(build)
@@ -137,6 +145,13 @@ def make_unless_newer(target, sources, command, environment=None):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         raise OSError(f"{' '.join(command)}: {done.stdout.strip()[-500:]}")
+
+
+def build_malloc_counter(build):
+    """What counts requests for memory when it is preloaded."""
+    target, source = build / MALLOC_COUNTER, HERE.parent / "core/programs/count_malloc.c"
+    make_unless_newer(target, [source], ["gcc", "-O2", "-shared", "-fPIC", "-fno-builtin", "-o", str(target),
+                                         str(source)])
 
 
 def asyncio_kinds():
@@ -159,7 +174,7 @@ def all_kinds():
         Built(LIMIT, "C: edge-triggered epoll by hand", "peer"),
         Built("green_blocking", "libgreen: one after the other", "green", ("c_blocking",), serial=True),
         Built("green_tasks", "libgreen: task per connection, read and write", "green",
-              ("c_pthreads", "python_threads", "go")),
+              ("c_pthreads", "c_st", "c_pth", "python_threads", "go")),
         Built("green_sock", "libgreen: task per connection, recv and send", "green",
               ("asyncio_sock", "uvloop_sock", "gevent_sockets")),
         Built("green_stream", "libgreen: task per connection, streams", "green", ("asyncio_streams", "uvloop_streams")),
@@ -172,8 +187,10 @@ def all_kinds():
         Shimmed("run_pthreads", "green run: C, thread per connection", pthreads),
         Shimmed("run_python", "green run: CPython, thread per connection", threads),
         Built("c_blocking", "C: one after the other", "peer", serial=True),
-        Built("c_select", "C: select", "peer"),
+        Built("c_select", "C: select", "peer", most=SELECTED),
         pthreads,
+        Linked("c_st", "State Threads: thread per connection, poll", "st", "st.h", "libst-dev"),
+        Linked("c_pth", "GNU Pth: thread per connection, select", "pth", "pth.h", "libpth-dev", most=SELECTED),
         Linked("c_uv", "C: libuv", "uv", "uv.h", "libuv1-dev"),
         Linked("c_ev", "C: libev", "ev", "ev.h", "libev-dev"),
         Go("go", "Go: goroutine per connection", "peer"),

@@ -8,13 +8,18 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
+from kinds import MALLOC_COUNTER
+
 START_LIMIT = 20            # seconds for a server to say where it listens, valgrind's start included
 END_LIMIT = 5               # seconds for a program to end
 BUSY = 0.2                  # cores that strangers may use before a figure is taken again
+COUNTED = 64                # connections of the runs that count instructions and requests for memory
+FEW, MANY = 1280, 6400      # messages of the two whose difference counts
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 STATS_MAGIC = 0x3153544154534E47
 
@@ -69,12 +74,13 @@ def machine_times():
 class Server:
     """A server process from its first line to its end."""
 
-    def __init__(self, command, core, green=False):
+    def __init__(self, command, core, green=False, more=None):
         self.scratch = tempfile.mkdtemp(prefix="bench-echo-")
         self.errors = open(f"{self.scratch}/errors", "w+b")
         environment = {k: v for k, v in os.environ.items() if not k.startswith("GREEN_") and k != "LD_PRELOAD"}
         if green:
             environment["GREEN_STATS"] = f"{self.scratch}/stats"
+        environment.update(more or {})
         self.process = start(command, core, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors,
                              env=environment)
         self.pid = self.process.pid
@@ -104,6 +110,8 @@ class Server:
     def memory(self):
         """Kernel threads, and resident bytes."""
         text = Path(f"/proc/{self.pid}/status").read_text()
+        if "VmRSS" not in text:
+            raise Trouble(f"the server has ended: {self.said()[-300:]}")
         return int(re.search(r"Threads:\s+(\d+)", text)[1]), 1024 * int(re.search(r"VmRSS:\s+(\d+)", text)[1])
 
     def check_shim(self, threads):
@@ -164,10 +172,13 @@ class Load:
         return result
 
 
-def traffic(build, kind, connections, arguments, before=None, after=None, command=None):
-    """One fresh server and one load; BEFORE and AFTER look at both while all connections are open and idle."""
+def traffic(build, kind, connections, arguments, before=None, after=None, command=None, more=None):
+    """One fresh server and one load; BEFORE and AFTER look at both while all connections are open and idle.
+
+    COMMAND instead of the kind's own; MORE: for its environment.
+    """
     server_core, load_core = cores()
-    with Server(command or kind.command(build), server_core, kind.family == "shim") as server:
+    with Server(command or kind.command(build), server_core, kind.family == "shim", more) as server:
         with Load(build, load_core, server.port(), connections, arguments) as load:
             load.reach("ready")
             if before:
@@ -207,6 +218,36 @@ class Watch:
         return {"busy": self.server / self.took, "load_busy": self.load / self.took,
                 "others": max(0.0, self.busy - self.server - self.load) / self.took,
                 "stolen": self.stolen / self.took}
+
+
+def voluntary_switches(pid):
+    """How often all threads that are alive have slept."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            total += int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", (task / "status").read_text(), re.M)[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue    # the thread has ended since the directory was read
+    return total
+
+
+class SleepWatch(Watch):
+    """Also counts the sleeps of those threads that live as long as their connection."""
+
+    def begin(self, server, load):
+        self.switches = -voluntary_switches(server.pid)
+        super().begin(server, load)
+
+    def end(self, server, load):
+        super().end(server, load)
+        self.switches += voluntary_switches(server.pid)
+
+
+def measure_sleeps(build, kind, connections, arguments):
+    """The figures of one run, with how often the server slept for a message."""
+    watch = SleepWatch()
+    figures = measure(build, kind, connections, arguments, watch)
+    return {**figures, "switches": watch.switches / figures["replies"]}
 
 
 def measure(build, kind, connections, arguments, watch=None):
@@ -333,20 +374,31 @@ def system_calls(build, kind, connections, way, arguments):
     return count.count() / result["replies"]
 
 
+# ---- memory: what a server asks libc for ----
+
+def allocations(build, kind, arguments):
+    """Requests for memory per message, of programs that use libc's malloc."""
+    with tempfile.TemporaryDirectory(prefix="bench-echo-") as folder:
+        counter, looks = Path(folder, "requests"), []
+
+        def look(_server, _load):
+            looks.append(int.from_bytes(counter.read_bytes(), sys.byteorder))
+
+        result, _ = traffic(build, kind, 1 if kind.serial else COUNTED, arguments, look, look,
+                            more={"LD_PRELOAD": str(build / MALLOC_COUNTER), "COUNT_MALLOC_LIVE": str(counter)})
+    return (looks[1] - looks[0]) / result["replies"]
+
+
 # ---- instructions: where the hardware counts none for us, valgrind does ----
-
-INSTRUCTION_CONNECTIONS = 10
-FEW, MANY = 1000, 5000
-
 
 def instructions(build, kind, size):
     """Instructions in user mode per message: the difference of two runs, so that start and end do not count."""
     totals = []
     for requests in (FEW, MANY):
-        # Libtool's wrapper of a program not yet installed is a script that becomes the program.
+        # Of programs that become another one, the last tells.
         command = ["valgrind", "--trace-children=yes", "--tool=cachegrind", "--cache-sim=no",
                    "--cachegrind-out-file=/dev/null", *kind.command(build)]
-        connections = 1 if kind.serial else INSTRUCTION_CONNECTIONS
+        connections = 1 if kind.serial else COUNTED
         _, said = traffic(build, kind, connections, [f"--requests={requests}", f"--size={size}"], command=command)
         found = re.findall(r"I\s+refs:\s+([\d,]+)", said)
         if not found:

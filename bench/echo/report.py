@@ -9,9 +9,12 @@ from pathlib import Path
 
 import charts
 from kinds import LIMIT, PYTHON
+from measure import COUNTED
 
 KERNEL_STACK = 16 * 1024    # what the kernel gives each thread, outside RSS
-PACKAGES = ["python3", "python3-uvloop", "python3-gevent", "nodejs", "golang-go", "libuv1-dev", "libev-dev", "gcc"]
+PACKAGES = ["gcc", "golang-go", "libev-dev", "libpth-dev", "libst-dev", "libuv1-dev", "nodejs", "python3",
+            "python3-gevent", "python3-uvloop"]
+TELLING = 5     # rounds from which on it says something that one was better in each of them
 
 
 def amount(value):
@@ -28,6 +31,11 @@ def times(value):
     return f"{value:.2f}"
 
 
+def small(value):
+    """Of what may be next to nothing."""
+    return amount(value) if value >= 0.0005 else "0"
+
+
 def count_name(count):
     return f"{count:,} connection{'s' * (count > 1)}"
 
@@ -40,19 +48,23 @@ def table(head, rows, left=1):
 class Figures:
     """All rounds of all cells.  Only figures of one round are compared: they saw the same machine."""
 
-    def __init__(self, kinds, counts):
-        self.kinds, self.counts = kinds, counts
-        self.rounds = {(kind.key, count): [] for kind in kinds for count in counts}
-        self.calls, self.instructions, self.troubles, self.missing = {}, {}, [], []
+    def __init__(self, kinds, shapes):
+        self.kinds, self.shapes = kinds, sorted(shapes, key=lambda shape: shape.order())
+        self.rounds = {(kind.key, shape): [] for kind in kinds for shape in shapes}
+        self.calls, self.instructions, self.allocations, self.troubles, self.missing = {}, {}, {}, [], []
+
+    def plain(self):
+        """Those with one short message in flight."""
+        return [shape for shape in self.shapes if shape.plain]
 
     def kind(self, key):
         return next((kind for kind in self.kinds if kind.key == key), None)
 
-    def all(self, key, count, what):
-        return [run[what] for run in self.rounds.get((key, count), []) if run]
+    def all(self, key, shape, what):
+        return [run[what] for run in self.rounds.get((key, shape), []) if run]
 
-    def ratios(self, key, other, count, what):
-        pairs = zip(self.rounds.get((key, count), []), self.rounds.get((other, count), []))
+    def ratios(self, key, other, shape, what):
+        pairs = zip(self.rounds.get((key, shape), []), self.rounds.get((other, shape), []))
         return [mine[what] / its[what] for mine, its in pairs if mine and its]
 
     def everything(self, what):
@@ -60,12 +72,12 @@ class Figures:
 
     def per_connection(self, key):
         """Bytes that one more connection takes, kernel stacks included."""
-        first, last = min(self.counts), max(self.counts)
+        there = [shape for shape in self.plain() if self.all(key, shape, "rss")]
         ends = [[rss + threads * KERNEL_STACK for rss, threads in
-                 zip(self.all(key, count, "rss"), self.all(key, count, "threads"))] for count in (first, last)]
-        if first == last or not all(ends):
+                 zip(self.all(key, shape, "rss"), self.all(key, shape, "threads"))] for shape in there]
+        if len(there) < 2:
             return None
-        return (statistics.median(ends[1]) - statistics.median(ends[0])) / (last - first)
+        return (statistics.median(ends[-1]) - statistics.median(ends[0])) / (there[-1].count - there[0].count)
 
 
 def family(kind):
@@ -76,34 +88,37 @@ def label(kind):
     return f"**{kind.name}**" if kind.family != "peer" else kind.name
 
 
-def count_table(figures, count):
-    head = ["server", "CPU µs/message", "× epoll", "messages/s", "× epoll", "p50 µs", "p99 µs", "calls/message",
-            "RSS MB", "kernel threads", "core busy"]
+def shape_table(figures, shape):
+    head = ["server", "CPU µs/message", "× epoll", "messages/s", "× epoll", "p50 µs", "p99 µs", "p99.9 µs",
+            "calls/message", "sleeps/message", "RSS MB", "kernel threads", "core busy"]
     rows = []
-    for kind in sorted((k for k in figures.kinds if figures.all(k.key, count, "cpu")),
-                       key=lambda k: statistics.median(figures.all(k.key, count, "cpu"))):
+    for kind in sorted((k for k in figures.kinds if figures.all(k.key, shape, "cpu")),
+                       key=lambda k: statistics.median(figures.all(k.key, shape, "cpu"))):
         def of(what, show=amount, factor=1.0, whole=False):
-            values = [value * factor for value in figures.all(kind.key, count, what)]
+            values = [value * factor for value in figures.all(kind.key, shape, what)]
             return spread(values, show) if whole else show(statistics.median(values))
 
         def against(what):
-            ratios = figures.ratios(kind.key, LIMIT, count, what)
+            ratios = figures.ratios(kind.key, LIMIT, shape, what)
             return spread(ratios, times) if ratios else "–"
 
-        calls = figures.calls.get((kind.key, count))
-        rows.append([label(kind), of("cpu", whole=True), against("cpu"), of("rate", "{:,.0f}".format), against("rate"),
-                     of("p50"), of("p99"), f"{calls:.2f}" if calls else "–", of("rss", factor=1 / 2**20),
-                     of("threads", "{:.0f}".format), of("busy", "{:.0%}".format)])
+        calls = figures.calls.get((kind.key, shape))
+        rows.append([label(kind), of("cpu", whole=True), against("cpu"), of("rate", "{:,.0f}".format, whole=True),
+                     against("rate"), of("p50"), of("p99"), of("p999"), f"{calls:.2f}" if calls else "–",
+                     of("switches", small), of("rss", factor=1 / 2**20), of("threads", "{:.0f}".format),
+                     of("busy", "{:.0%}".format)])
     return table(head, rows)
 
 
 def server_table(figures):
     rows = []
     for kind in figures.kinds:
-        memory, work = figures.per_connection(kind.key), figures.instructions.get(kind.key)
-        if memory or work:
-            rows.append([label(kind), f"{max(memory, 0) / 1024:.1f}" if memory else "–", amount(work) if work else "–"])
-    return table(["server", "KB per connection", "user instructions per message"], rows)
+        memory, counts = figures.per_connection(kind.key), (figures.instructions, figures.allocations)
+        work, requests = (counted.get(kind.key) for counted in counts)
+        if memory or work or requests is not None:
+            rows.append([label(kind), f"{max(memory, 0) / 1024:.1f}" if memory else "–", amount(work) if work else "–",
+                         "–" if requests is None else small(requests)])
+    return table(["server", "KB per connection", "user instructions per message", "malloc calls per message"], rows)
 
 
 def duels(figures):
@@ -117,10 +132,10 @@ def duels(figures):
 def duel_table(figures, what):
     rows = []
     for kind, peer in duels(figures):
-        cells = [figures.ratios(kind.key, peer.key, count, what) for count in figures.counts]
+        cells = [figures.ratios(kind.key, peer.key, shape, what) for shape in figures.plain()]
         if any(cells):
             rows.append([kind.name, peer.name, *(spread(cell, times) if cell else "–" for cell in cells)])
-    return table(["form", "beside", *map(count_name, figures.counts)], rows, 2)
+    return table(["form", "beside", *(shape.name for shape in figures.plain())], rows, 2)
 
 
 WORSE = {"cpu": ("more CPU per message", lambda ratios: min(ratios) > 1),
@@ -133,10 +148,10 @@ def losses(figures):
     for kind, peer in duels(figures):
         found = []
         for what, (words, lost) in WORSE.items():
-            cells = [(count, figures.ratios(kind.key, peer.key, count, what)) for count in figures.counts]
-            where = [f"×{statistics.median(ratios):.2f} with {count:,}" for count, ratios in cells
-                     if ratios and lost(ratios)]
-            found += [f"{words} ({', '.join(where)})"] if where else []
+            cells = [(shape, figures.ratios(kind.key, peer.key, shape, what)) for shape in figures.shapes]
+            where = [f"×{statistics.median(ratios):.2f} with {shape.name}" for shape, ratios in cells
+                     if len(ratios) >= TELLING and lost(ratios)]
+            found += [f"{words} ({'; '.join(where)})"] if where else []
         if found:
             yield f"- {kind.name}, beside {peer.name}: {'; '.join(found)}"
 
@@ -173,20 +188,23 @@ def placed_on(run):
 
 def machine_notes(figures, run):
     yield f"{processor()}, {os.cpu_count()} cores ({placed_on(run)}), Linux {platform.release()}; {run['date']}."
-    yield (f"{run['rounds']} rounds of {run['seconds']:g} s for each server and number of connections, the servers of "
-           f"a round in random order, each started anew; {run['size']}-byte messages, one in flight on each "
-           "connection. Every byte was compared. A figure is the median, in brackets the smallest and the largest; a "
-           "ratio is the median of the ratios of the rounds.")
+    yield (f"{run['rounds']} rounds of {run['seconds']:g} s for each server that a bar is about and each shape of "
+           f"traffic, {run['other_rounds']} for the others; the servers of a round in random order, each started anew. "
+           "Messages have 64 bytes, and one is in flight on each connection, unless it says otherwise. Every byte was "
+           "compared. A figure is the median, in brackets the smallest and the largest; a ratio is the median of the "
+           "ratios of the rounds.")
     yield strangers(figures, run)
     yield ("CPU is what the scheduler has counted for the server's threads, kernel included. Where the core is busy "
            "for less than about 95 %, the load client or a turn between the two sets messages/s, not the server: then "
-           "compare CPU per message.")
+           "compare CPU per message. Sleeps are voluntary context switches.")
     yield ("System calls: " + (f"counted by {run['counter']}, in a run of their own." if run["counter"] else
                                "not counted, for neither perf nor strace works here (packages linux-perf, strace)."))
-    yield ("User instructions: " + ("valgrind's count, the difference of two runs with 10 connections, where the "
-                                    "client waits for the server; of C programs only, and not under `green run`, for "
-                                    "of interpreters and of Go valgrind would count something else." if run["valgrind"]
-                                    else "not counted, for there is no valgrind here."))
+    yield ("User instructions: " + (f"valgrind's count, the difference of two runs with {COUNTED} connections, where the "
+                                    "client waits for the server; of C programs only, for of interpreters and of Go "
+                                    "valgrind would count something else." if run["valgrind"] else
+                                    "not counted, for there is no valgrind here."))
+    yield (f"malloc calls: counted by a preloaded library, with {COUNTED} connections, while the clock runs; not of "
+           "runtimes that have an allocator of their own.")
     yield f"Versions: {', '.join(versions())}."
 
 
@@ -195,6 +213,12 @@ HEAD = """\
 
 Written by `make bench-echo`, which measures anew. The limit, `epoll by hand`, does nothing but move the data: ratios
 are against it. Of CPU and time less is better, of messages more.
+
+## The bars
+
+For a task per connection that reads and writes.
+
+{bars}
 """
 DUELS = """\
 ## Each form beside its peers
@@ -208,44 +232,47 @@ Messages per second, the form's divided by the peer's: above 1 the form answers 
 LOSSES = """\
 ## Where libgreen loses
 
-The peer was better in each of the {rounds} rounds, which for equals happens by chance once in {chance} times:
+The peer was better in each round, of {rounds} at least, which for equals happens by chance once in {chance} times:
 
 {losses}
 """
 MEMORY = """\
 A server that serves one connection after the other has figures with one connection only.
 
-## Memory and instructions
+## Memory and counts
 
 Memory of one more connection: RSS, and 16 KB for each kernel thread.
 
 {table}"""
 
 
-def markdown(figures, run, plot_name):
-    parts = [HEAD, "\n".join(f"- {note}" for note in machine_notes(figures, run)) + "\n"]
+def markdown(figures, run, plot_name, bars):
+    """BARS: what became of them, as a table."""
+    parts = [HEAD.format(bars=bars)]
     parts += [f"**Not measured:** {missing}\n" for missing in figures.missing]
     parts += [f"**Went wrong:** {trouble}\n" for trouble in figures.troubles]
     parts.append(f"![CPU per message]({plot_name})\n")
     parts.append(DUELS.format(cpu=duel_table(figures, "cpu"), rate=duel_table(figures, "rate")))
-    parts.append(LOSSES.format(rounds=run["rounds"], chance=2 ** run["rounds"],
+    parts.append(LOSSES.format(rounds=TELLING, chance=2 ** TELLING,
                                losses="\n".join(losses(figures)) or "- nowhere in this run"))
-    parts += [f"## {count_name(count)}\n\n" + count_table(figures, count) for count in figures.counts]
+    parts += [f"## {shape.name}\n\n" + shape_table(figures, shape) for shape in figures.shapes]
     parts.append(MEMORY.format(table=server_table(figures)))
+    parts.append("## How it was measured\n\n" + "\n".join(f"- {note}" for note in machine_notes(figures, run)) + "\n")
     return "\n".join(parts)
 
 
 def svg(figures):
     panels = []
-    for count in figures.counts:
-        cells = [(kind, figures.all(kind.key, count, "cpu")) for kind in figures.kinds]
-        panels.append((count_name(count), [(kind.name, family(kind), min(v), statistics.median(v), max(v))
-                                           for kind, v in cells if v]))
-    return charts.plot("CPU per echoed message, µs: median, smallest and largest of the rounds (logarithmic)", panels)
+    for shape in figures.shapes:
+        cells = [(kind, figures.all(kind.key, shape, "cpu")) for kind in figures.kinds]
+        panels.append((shape.name, [(kind.name, family(kind), min(v), statistics.median(v), max(v))
+                                    for kind, v in cells if v]))
+    return charts.plot("CPU per echoed message, µs: median, smallest and largest of the rounds (logarithmic)",
+                       [panel for panel in panels if panel[1]])
 
 
 def as_json(figures, run):
-    cells = [{"server": key, "connections": count, "rounds": runs, "calls_per_message": figures.calls.get((key, count))}
-             for (key, count), runs in figures.rounds.items() if runs]
+    cells = [{"server": key, **shape._asdict(), "rounds": runs, "calls_per_message": figures.calls.get((key, shape))}
+             for (key, shape), runs in figures.rounds.items() if runs]
     return {"run": run, "missing": figures.missing, "troubles": figures.troubles, "cells": cells,
-            "instructions_per_message": figures.instructions}
+            "instructions_per_message": figures.instructions, "mallocs_per_message": figures.allocations}
