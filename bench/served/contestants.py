@@ -99,6 +99,24 @@ HTTP = [MICROHTTPD, ShimmedHttp("run_microhttpd", "green run: libmicrohttpd, thr
         GreenHttp("http_server", "libgreen: http_server of examples", "green")]
 
 
+# ---- a proxy ----
+
+class Proxied(Kind):
+    """Started by trials.Proxy, which knows how.  ORIGIN answers behind it."""
+
+    def __init__(self, key, name, family, origin):
+        super().__init__(key, name, family)
+        self.origin = origin
+
+    def prepare(self, build):
+        needs(("/usr/bin/tinyproxy", "tinyproxy-bin"))
+        self.origin.prepare(build)
+
+
+PROXIES = [Proxied("tinyproxy", "tinyproxy: thread per connection", "peer", HTTP[-1]),
+           Proxied("run_tinyproxy", "green run: tinyproxy, thread per connection", "shim", HTTP[-1])]
+
+
 # ---- a database ----
 
 class MariaDB(Kind):

@@ -38,9 +38,9 @@ def at_most(setting, what, words, mine, theirs, factor, show, peer):
                         times(factor, key(setting, theirs, what)), show)
 
 
-def at_least(setting, words, mine, theirs, factor, peer):
-    return setting, Bar(words, f"{factor:g} × {peer}", figure(key(setting, mine, "rate")),
-                        times(factor, key(setting, theirs, "rate")), rate, least=True)
+def at_least(setting, words, mine, theirs, factor, peer, what="rate"):
+    return setting, Bar(words, f"{factor:g} × {peer}", figure(key(setting, mine, what)),
+                        times(factor, key(setting, theirs, what)), rate, least=True)
 
 
 def below(setting, what, words, mine, limit):
@@ -83,7 +83,10 @@ def other_bars():
                   "epoll by hand")
     for mine, name in ((GREEN, "green run"), ("green_server", "green_server")):
         yield at_least("short", f"connections/s, {SHORT} at a time, {name}", mine, NATIVE, 1.5, "native threads")
-    for mine, name in (("run_small", "stacks of 64 KB"), (GREEN, "stacks of 8 MB")):
+        yield at_least("short", f"connections per second of the server's CPU, {name}", mine, NATIVE, 1.5,
+                       "native threads", "per_cpu")
+    for mine, name in (("green_server", "green_server"), ("run_small", "green run, stacks of 64 KB"),
+                       (GREEN, "green run, stacks of 8 MB")):
         yield at_most("idle", "total", f"memory of one of {IDLE:,} idle connections, {name}", mine, "small_pthreads",
                       0.5, kilobytes, "native threads with stacks of 64 KB")
 

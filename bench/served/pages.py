@@ -6,20 +6,16 @@ import statistics
 
 import charts
 from goals import goals_of
-from report import amount, family, label, placed_on, processor, spread, strangers, table, times, versions
+from report import amount, family, label, placed_on, processor, small, spread, strangers, table, times, versions
 from tables import bar_table
 
 PACKAGES = ["gcc", "libmicrohttpd-dev", "mariadb-server", "python3", "python3-gevent", "python3-uvloop", "sysbench",
-            "wrk"]
+            "tinyproxy-bin", "wrk"]
 LEGEND = {**charts.LEGEND, "peer": "natively, and peers"}
 
 
 def whole(value):
     return f"{value:,.0f}"
-
-
-def small(value):
-    return amount(value) if value >= 0.0005 else "0"
 
 
 # Of a figure: how a table calls it, how it is shown, and whether it is compared to the base.
@@ -33,6 +29,7 @@ COLUMNS = {
     "calls": ("calls/{unit}", times, False),
     "switches": ("sleeps/{unit}", small, False),
     "threads": ("kernel threads", whole, False),
+    "per_cpu": ("{units} per CPU second", whole, True),
     "busy": ("core busy", "{:.0%}".format, False),
     "total": ("KB/{unit}", times, True),
     "pages": ("its own pages", times, False),
@@ -103,8 +100,8 @@ def setting_table(figures, setting):
 
 def notes(figures, run):
     yield f"{processor()}, {os.cpu_count()} cores ({placed_on(run)}), Linux {platform.release()}; {run['date']}."
-    yield (f"{run['rounds']} rounds of {run['seconds']:g} s for each server, {run['dear']} for memory and the "
-           "database, where a run takes longer; the servers of a round in random order, each started anew. A figure is "
+    yield (f"{run['rounds']} rounds of {run['seconds']:g} s for each server where there is a bar, {run['fewest']} or more "
+           "for the rest; the servers of a round in random order, each started anew. A figure is "
            "the median, in brackets the smallest and the largest; a ratio is the median of the ratios within the "
            "rounds. Every byte that the load client got was compared, and of HTTP a page before and after; under "
            "`green run` it was checked that the shim carried the threads.")

@@ -19,7 +19,7 @@ sys.path += [str(HERE.parent / "echo"), str(HERE.parent / "core"), str(HERE.pare
 import measure
 import pages
 from contestants import FOLDER
-from echo import TROUBLES, Progress, leave, raise_descriptors
+from echo import REPEATED, TROUBLES, Progress, leave, raise_descriptors
 from goals import goals_of
 from harness import Failure
 from kinds import Missing
@@ -27,7 +27,6 @@ from report import versions
 from settings import Scale, all_settings, quick_settings
 from tables import print_bars
 
-DEAR_ROUNDS = 3
 
 
 class Bench:
@@ -38,7 +37,9 @@ class Bench:
         self.figures = pages.Figures(self.chosen())
         self.packages = self.leave_out_missing()
         self.way = measure.counter() if options.counts else None
-        self.run = {"rounds": options.rounds, "dear": options.dear, "seconds": options.seconds, "repeated": 0,
+        rounds = [self.rounds(setting) for setting in self.figures.settings]
+        self.again = int(REPEATED * sum(self.rounds(setting) * len(setting.kinds) for setting in self.figures.settings))
+        self.run = {"rounds": max(rounds), "fewest": min(rounds), "seconds": options.seconds, "repeated": 0,
                     "pinned": measure.cores()[0] is not None, "date": time.strftime("%Y-%m-%d"),
                     "counter": self.way and self.way.name, "versions": versions(pages.PACKAGES),
                     "load_before": self.load()}
@@ -82,11 +83,13 @@ class Bench:
     # ---- the measurement ----
 
     def rounds(self, setting):
-        return self.options.dear if setting.dear else self.options.rounds
+        return self.options.rounds or (1 if self.options.quick else 9 if self.options.full else setting.rounds)
 
     def take(self, setting, kind):
         run, repeated = measure.calmest(lambda: self.attempt(f"{setting.title}, {kind.name}", setting.take, self.build,
-                                                             kind, self.scale), self.options.again)
+                                                             kind, self.scale),
+                                        min(self.options.again, self.again))
+        self.again -= repeated
         self.run["repeated"] += repeated
         if run:
             self.figures.rounds[-1][setting.key, kind.key] = run
@@ -111,7 +114,7 @@ class Bench:
                    for kind in setting.kinds]
         steps = sum(len(setting.kinds) * self.rounds(setting) for setting in self.figures.settings) + len(counted)
         progress = Progress(steps, "bench-served")
-        for number in range(max(self.options.rounds, self.options.dear)):
+        for number in range(self.run["rounds"]):
             self.round(number, progress)
         for setting, kind in counted:
             progress.step(f"system calls: {setting.title}, {kind.name}")
@@ -149,16 +152,13 @@ def parse():
     parser.add_argument("--quick", action="store_true", help="one short round of each shape: does every server work?")
     parser.add_argument("--full", action="store_true", help="nine rounds of a second each, of everything")
     parser.add_argument("--rounds", type=int, metavar="N",
-                        help="how often each is measured (5; memory and databases 3)")
+                        help="how often each is measured (9; where there is no bar 5, databases 3)")
     parser.add_argument("--seconds", type=float, metavar="S", help="how long each time (0.25)")
     parser.add_argument("--again", type=int, metavar="N",
                         help="how often to measure again when other processes were busy meanwhile (2)")
     parser.add_argument("--only", metavar="SETTING,...", help="these settings")
     parser.add_argument("--no-counts", dest="counts", action="store_false", help="no system calls")
     options = parser.parse_args()
-    usual = 1 if options.quick else 9 if options.full else 5
-    options.dear = options.rounds or min(usual, 9 if options.full else DEAR_ROUNDS)
-    options.rounds = options.rounds or usual
     options.seconds = options.seconds or (0.05 if options.quick else 1.0 if options.full else 0.25)
     options.again = (0 if options.quick else 2) if options.again is None else options.again
     options.counts = options.counts and not options.quick

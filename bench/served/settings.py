@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """settings.py - what the benchmark of whole servers measures: servers that stand together under one load"""
 import trials
-from contestants import ECHO, HOGGED, HOGGED_LIMIT, HTTP, SMALL, SQL
+from contestants import ECHO, HOGGED, HOGGED_LIMIT, HTTP, PROXIES, SMALL, SQL
 from kinds import LIMIT
 from measure import system_calls
 from report import count_name
@@ -32,10 +32,11 @@ class Scale:
 class Setting:
     """KINDS under one load; BASE is the key of the kind by whose figures the others' are divided, BASE_NAME its name.
 
-    COLUMNS: which figures its table has.  DEAR: takes seconds, so it has fewer rounds unless they are asked for.
+    COLUMNS: which figures its table has.  ROUNDS: how often it is measured unless somebody asks for a number; nine
+    where there is a bar.
     """
 
-    unit, units, dear, counted, base_name = "message", "messages", False, False, "native"
+    unit, units, rounds, counted, base_name = "message", "messages", 9, False, "native"
     columns = [*EFFORT, "p999", "calls", "switches", "threads", "busy"]
 
     def __init__(self, key, title, words, kinds, base, count):
@@ -71,18 +72,18 @@ class PThreads(Echo):
 class Hogged(Echo):
     """CPU time and sleeps of a server that also computes say nothing."""
 
-    columns = ["rate", "p50", "p99", "p999", "threads"]
+    rounds, columns = 5, ["rate", "p50", "p99", "p999", "threads"]
 
 
 class Short(Setting):
-    unit, units, columns = "connection", "connections", [*EFFORT, "p999", "busy"]
+    unit, units, columns = "connection", "connections", [*EFFORT, "p999", "per_cpu", "busy"]
 
     def take(self, build, kind, scale):
         return trials.short(build, kind, scale.connections(self.count), [f"--seconds={scale.seconds}"])
 
 
 class Idle(Setting):
-    unit, dear, base_name = "connection", True, "native, 64 KB"
+    unit, base_name = "connection", "native, 64 KB"
     columns = ["total", "pages", "tables", "kernel", "threads"]
 
     def take(self, build, kind, scale):
@@ -90,15 +91,22 @@ class Idle(Setting):
 
 
 class Http(Setting):
-    unit, units, columns = "request", "requests", [*EFFORT, "busy"]
+    unit, units, rounds, columns = "request", "requests", 5, [*EFFORT, "busy"]
     base_name = "libmicrohttpd, native"
 
     def take(self, build, kind, scale):
         return trials.web(build, kind, scale.connections(self.count), max(scale.seconds, 0.2))
 
 
+class Proxied(Http):
+    base_name = "native"
+
+    def take(self, build, kind, scale):
+        return trials.proxied(build, kind, scale.connections(self.count), max(scale.seconds, 0.2))
+
+
 class Sql(Setting):
-    unit, units, dear, columns = "query", "queries", True, ["cpu", "rate", "mean", "p99", "busy"]
+    unit, units, rounds, columns = "query", "queries", 3, ["cpu", "rate", "mean", "p99", "busy"]
 
     def take(self, build, kind, scale):
         limits = ["--time=2" if scale.full else "--time=1", "--events=0"]
@@ -146,9 +154,14 @@ def all_settings(full):
         Hogged("hogged", f"{HOGGED_COUNT:,} connections and a thread of the server that computes",
                "The answers have to wait for their turn on the CPU; without that thread, see above.",
                [*HOGGED, HOGGED_LIMIT], "hogged_pthreads", HOGGED_COUNT, counted=False),
-        Short("short", f"Connect, one message, close: {SHORT} at a time", "Latency is that of all three.",
+        Short("short", f"Connect, one message, close: {SHORT} at a time",
+              "Latency is that of all three. For a new connection the kernel does much of the server's work on the core "
+              "of the client, which then sets the pace where the server's core is not busy all the time: so there is a "
+              "bar for connections per second of the server's CPU, too.",
               [*PTHREADS, ECHO["green_server"]], "c_pthreads", SHORT),
         Http("http", f"HTTP on {BUSY} connections that stay, by wrk", "", HTTP, "microhttpd", BUSY),
+        Proxied("proxy", f"HTTP through a proxy, {BUSY} connections, a new one for each request, by wrk",
+                "The origin is the http_server of examples, on the core of the load.", PROXIES, "tinyproxy", BUSY),
         Idle("idle", f"Memory of a connection that is idle: {IDLE:,} of them",
              "After one message each. Pages and page tables are the server's own; the rest is how the kernel's slabs "
              "and stacks grew meanwhile, on the whole machine, so with the client's end of each connection.",
@@ -161,5 +174,5 @@ def all_settings(full):
 def quick_settings():
     """One of each shape: what all the others are made of."""
     wanted = (echo_key(8), echo_key(1000, 4096), echo_key(1000, pipeline=PIPELINE), "python100", "hogged", "short",
-              "http", "idle", SQL_TESTS[0])
+              "http", "proxy", "idle", SQL_TESTS[0])
     return [setting for setting in all_settings(True) if setting.key in wanted]

@@ -22,37 +22,15 @@ UNITS = {"us": 1.0, "ms": 1e3, "s": 1e6}
 
 # ---- echo servers ----
 
-def voluntary_switches(pid):
-    """How often all threads that are alive have slept."""
-    total = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        try:
-            total += int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", (task / "status").read_text(), re.M)[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue    # the thread has ended since the directory was read
-    return total
-
-
-class Watch(measure.Watch):
-    def begin(self, server, load):
-        self.switches = -voluntary_switches(server.pid)
-        super().begin(server, load)
-
-    def end(self, server, load):
-        super().end(server, load)
-        self.switches += voluntary_switches(server.pid)
-
-
 def echo(build, kind, connections, arguments):
-    """Figures of one message, with the sleeps of those threads that live as long as their connection."""
-    watch = Watch()
-    figures = measure.measure(build, kind, connections, arguments, watch)
-    return {**figures, "switches": watch.switches / figures["replies"]}
+    """Figures of one message."""
+    return measure.measure_sleeps(build, kind, connections, arguments)
 
 
 def short(build, kind, connections, arguments):
     """Figures of one connection with one message; threads have ended, so their sleeps are not known."""
-    return measure.measure(build, kind, connections, ["--mode=short", *arguments])
+    figures = measure.measure(build, kind, connections, ["--mode=short", *arguments])
+    return {**figures, "per_cpu": 1e6 / figures["cpu"]}
 
 
 # ---- memory ----
@@ -81,13 +59,17 @@ def idle(build, kind, connections):
 # ---- load by a tool that others wrote ----
 
 class ToolWatch(measure.Watch):
-    """The load is a child of ours, which has ended at the second look."""
+    """The load is a child of ours, which has ended at the second look, and HELPERS, process ids that stay."""
 
-    @staticmethod
-    def look(server, _load):
+    def __init__(self, *helpers):
+        super().__init__()
+        self.helpers = helpers
+
+    def look(self, server, _load):
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return (time.monotonic(), measure.nanoseconds(server.pid) / 1e9, children.ru_utime + children.ru_stime,
-                *measure.machine_times())
+        helping = sum(measure.nanoseconds(pid) / 1e9 for pid in self.helpers)
+        return (time.monotonic(), measure.nanoseconds(server.pid) / 1e9,
+                children.ru_utime + children.ru_stime + helping, *measure.machine_times())
 
 
 def tool(command, core, seconds=None):
@@ -132,41 +114,52 @@ def wrk_latency(said, share):
     return float(found[1]) * UNITS[found[2]]
 
 
-def fetch(port, kind):
+def fetch(port, path, body):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=measure.END_LIMIT)
     with contextlib.closing(connection):
-        connection.request("GET", kind.path)
+        connection.request("GET", path)
         answer = connection.getresponse()
-        if answer.status != 200 or answer.read() != kind.body:
-            raise Trouble(f"{kind.path} is answered wrongly, with {answer.status}")
+        if answer.status != 200 or answer.read() != body:
+            raise Trouble(f"{path} is answered wrongly, with {answer.status}")
 
 
-def web(build, kind, connections, seconds):
-    """Figures of one request on connections that stay; a page is compared before and after, wrk sees the status."""
-    server_core, load_core = measure.cores()
-    watch = ToolWatch()
-    with measure.Server(kind.command(build), server_core, kind.family == "shim") as server:
-        port = server.port()
-        url = f"http://127.0.0.1:{port}{kind.path}"
-        fetch(port, kind)
-        watch.begin(server, None)
-        said = tool(["wrk", "-t1", f"-c{connections}", "-d60s", "--timeout=20s", "--latency", url], load_core, seconds)
-        watch.end(server, None)
-        fetch(port, kind)
-        if kind.family == "shim":
-            server.check_shim(connections)
-        server.stop()
-    if re.search("Socket errors|Non-2xx", said):
-        raise Trouble(f"wrk has seen errors: {said[-300:]}")
+def errors_of(said, units, closes):
+    """What wrk did not like.  A server that CLOSES after an answer without saying so beforehand is a read error to it."""
+    found = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)
+    connect, read, write, timeout = map(int, found.groups()) if found else (0, 0, 0, 0)
+    return "Non-2xx" in said or connect or write or timeout or read > (units if closes else 0)
+
+
+def wrk(watch, server, connections, seconds, options, url, closes=False):
+    """Figures of one request; wrk sees the status of each."""
+    watch.begin(server, None)
+    said = tool(["wrk", "-t1", f"-c{connections}", "-d60s", "--timeout=20s", "--latency", *options, url],
+                measure.cores()[1], seconds)
+    watch.end(server, None)
     units = number(r"^\s+(\d+) requests in", said, "wrk")
+    if errors_of(said, units, closes):
+        raise Trouble(f"wrk has seen errors: {said[-300:]}")
     return {**figures_of(watch, units, units / number(r"^Requests/sec:\s+([\d.]+)", said, "wrk")),
             "p50": wrk_latency(said, 50), "p99": wrk_latency(said, 99)}
 
 
-# ---- a database ----
+def web(build, kind, connections, seconds):
+    """Figures of one request on connections that stay; a page is compared before and after."""
+    with measure.Server(kind.command(build), measure.cores()[0], kind.family == "shim") as server:
+        port = server.port()
+        fetch(port, kind.path, kind.body)
+        figures = wrk(ToolWatch(), server, connections, seconds, [], f"http://127.0.0.1:{port}{kind.path}")
+        fetch(port, kind.path, kind.body)
+        if kind.family == "shim":
+            server.check_shim(connections)
+        server.stop()
+    return figures
 
-class Database(services.MariaDB):
-    """The server of tests/programs on one core, and under `green run` if GREEN; MEMORY and CHECK_SHIM as of Server."""
+
+# ---- servers that tests/programs knows how to start ----
+
+class Hosted:
+    """On one core, and under `green run` if GREEN; MEMORY and CHECK_SHIM as of Server.  Comes before a Service."""
 
     memory, check_shim = measure.Server.memory, measure.Server.check_shim
 
@@ -176,8 +169,7 @@ class Database(services.MariaDB):
         self.scratch = self.data
 
     def command(self):
-        return [*self.prefix, *super().command(), *(["--user=root"] if os.getuid() == 0 else []),
-                "--thread-handling=one-thread-per-connection"]
+        return [*self.prefix, *super().command()]
 
     def how(self):
         settings = super().how()
@@ -185,16 +177,64 @@ class Database(services.MariaDB):
             settings.pop(name, None)
         return {**settings, "env": {**settings["env"], "GREEN_STATS": f"{self.scratch}/stats"}}
 
+    def said(self):
+        return self.printed()
+
     @property
     def pid(self):
         return self.process.pid
 
 
+def green_words(build, kind):
+    return [str(build / "green"), "run", "--"] if kind.family == "shim" else []
+
+
+# ---- a proxy ----
+
+class Tinyproxy(services.Service):
+    name = "tinyproxy"
+
+    def command(self):
+        conf = Path(self.directory, "conf")
+        conf.write_text(f"Port {self.port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 2500\nAllow 127.0.0.1\n"
+                        "LogLevel Critical\n")
+        return ["/usr/bin/tinyproxy", "-d", "-c", str(conf)]
+
+
+class Proxy(Hosted, Tinyproxy):
+    """The very one."""
+
+
+def proxied(build, kind, connections, seconds):
+    """Figures of one request through the proxy to an origin, which shares the load's core; two connections for each."""
+    server_core, load_core = measure.cores()
+    with measure.Server(kind.origin.command(build), load_core) as origin, \
+            Proxy(server_core, green_words(build, kind)) as server:
+        url = f"http://127.0.0.1:{origin.port()}{kind.origin.path}"
+        script = Path(server.directory, "path.lua")
+        script.write_text(f'wrk.path = "{url}"\n')
+        fetch(server.port, url, kind.origin.body)
+        figures = wrk(ToolWatch(origin.pid), server, connections, seconds, ["-s", str(script)],
+                      f"http://127.0.0.1:{server.port}/", closes=True)
+        fetch(server.port, url, kind.origin.body)
+        if kind.family == "shim":
+            server.check_shim(connections)
+    return figures
+
+
+# ---- a database ----
+
+class Database(Hosted, services.MariaDB):
+    def command(self):
+        return [*super().command(), *(["--user=root"] if os.getuid() == 0 else []),
+                "--thread-handling=one-thread-per-connection"]
+
+
 def sql(build, kind, test, connections, limits):
     """Figures of one query.  LIMITS: when sysbench ends."""
     server_core, load_core = measure.cores()
-    watch, green = ToolWatch(), kind.family == "shim"
-    with Database(server_core, [str(build / "green"), "run", "--"] * green) as server:
+    watch = ToolWatch()
+    with Database(server_core, green_words(build, kind)) as server:
         tool(["mariadb", "--no-defaults", f"--socket={server.place}", "-e", "create database bench"], load_core)
         sysbench = ["sysbench", test, "--db-driver=mysql", f"--mysql-socket={server.place}", "--mysql-user=root",
                     "--mysql-db=bench", "--tables=2", "--table-size=1000", "--mysql-storage-engine=MyISAM"]
@@ -202,7 +242,7 @@ def sql(build, kind, test, connections, limits):
         watch.begin(server, None)
         said = tool([*sysbench, f"--threads={connections}", "--percentile=99", *limits, "run"], load_core)
         watch.end(server, None)
-        if green:
+        if kind.family == "shim":
             server.check_shim(connections)
     if number(r"ignored errors:\s+(\d+)", said, "sysbench") or number(r"reconnects:\s+(\d+)", said, "sysbench"):
         raise Trouble(f"sysbench has seen errors: {said[-300:]}")
