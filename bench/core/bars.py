@@ -32,6 +32,29 @@ class Bar:
         return f"{words}, {span}, {rounds}", met
 
 
+class Asked(dict):
+    """Stands for a round that has every figure; its keys are those that somebody has asked for."""
+
+    def __missing__(self, key):
+        self[key] = 1.0
+        return 1.0
+
+    def __contains__(self, key):
+        return self[key] > 0
+
+    def get(self, key, _default=None):
+        return self[key]
+
+
+def keys_of(bars):
+    """The figures that BARS are about."""
+    asked = Asked()
+    for bar in bars:
+        bar.figure(asked)
+        bar.limit(asked)
+    return set(asked)
+
+
 def figure(key):
     return lambda values: values.get(key)
 

@@ -134,10 +134,12 @@ class Shimmed(Program):
 
 
 class Cell:
-    """One line of a table: case NAME of PROGRAM.  EMULATED: valgrind can run it.  COUNT: how many are parked."""
+    """One line of a table: case NAME of PROGRAM.  EMULATED: valgrind can run it.  COUNT: how many are parked; of the
+    kernel's own threads, NATIVE, no more than it allows.
+    """
 
-    def __init__(self, program, name, label, emulated=True, count=None):
-        self.program, self.name, self.label, self.count = program, name, label, count
+    def __init__(self, program, name, label, emulated=True, count=None, native=False):
+        self.program, self.name, self.label, self.count, self.native = program, name, label, count, native
         self.key, self.family = f"{program.key}.{name}", program.family
         self.counts_instructions = program.counts_instructions and emulated
 
@@ -322,7 +324,7 @@ def memory():
             Cell(GREEN, "memory_small", "libgreen: tasks, stacks of 64 KB", count=1000000),
             Cell(RUN, "memory", "green run: pthreads, default stacks of 8 MB", count=100000),
             Cell(GO, "memory", "Go: goroutines", count=1000000),
-            Cell(LIBC, "memory", "kernel threads, default stacks of 8 MB", count=10000),
+            Cell(LIBC, "memory", "kernel threads, default stacks of 8 MB", count=100000, native=True),
             Cell(ST, "memory_small", "State Threads, stacks of 64 KB", count=20000),
             Cell(FIBER, "memory_small", "Boost.Fiber, stacks of 64 KB", count=100000),
             Cell(GEVENT, "memory", "gevent: greenlets", count=100000),

@@ -31,7 +31,9 @@ FIRST = 1000                        # units of the run that tells how many fill 
 LEAST, MOST = 100, 20000000         # units of a run
 PLAUSIBLE = (0.2, 20e6)             # ns for one unit of anything, on any machine, under load
 LEAST_KEPT = 100                    # bytes of anything that is parked
-MEMORY_ROUNDS = 3
+ROUNDS, OTHER_ROUNDS, DEAR_ROUNDS = 9, 5, 3     # of what a bar is about; of the rest; of what takes long of that
+DEAR = 1.0                          # seconds, of any run
+MEMORY_ROUNDS, OTHER_MEMORY_ROUNDS = 3, 1       # memory hardly varies
 COUNTERS = {"instructions": runs.instructions, "allocations": runs.allocations, "kernel": runs.kernel_switches}
 
 
@@ -46,12 +48,15 @@ class Bench:
         memory = cases.memory() if not wanted or "memory" in wanted else []
         self.figures = tables.Figures([case for case in known if not wanted or case.key in wanted], memory)
         self.pairs = options.pairs if not wanted or "start" in wanted else 0
-        self.times = {}
+        self.judged = bars.keys_of(bars.all_bars())
+        self.times, self.dear = {}, set()
         if options.quick:
             runs.Pinned.core = None     # no figure matters, and there is more than one core to be had
         self.packages = self.leave_out_missing()
         self.way = measure.counter() if options.counts else None
-        self.run = {"rounds": options.rounds, "milliseconds": options.milliseconds, "date": time.strftime("%Y-%m-%d"),
+        self.run = {"rounds": options.rounds or ROUNDS, "other_rounds": options.rounds or OTHER_ROUNDS,
+                    "dear_rounds": options.rounds or DEAR_ROUNDS, "milliseconds": options.milliseconds,
+                    "date": time.strftime("%Y-%m-%d"),
                     "pinned": runs.Pinned.core is not None, "load_before": self.load(), "versions": versions(),
                     "counter": self.way and self.way.name,
                     "valgrind": options.counts and bool(shutil.which("valgrind"))}
@@ -93,11 +98,19 @@ class Bench:
 
     def calibrate(self, case, cell):
         """How many units take about as long as a run shall; an even number, for some halve it."""
+        begun = time.monotonic()
         if case.times or self.options.quick:
             self.times[cell.key] = QUICK_SIZE if self.options.quick else case.times
         elif first := self.attempt(cell.label, runs.time, self.build, cell, FIRST, self.size(case)):
             wanted = self.options.milliseconds * 1e6 / max(first[0], 0.5)
             self.times[cell.key] = int(min(max(wanted, LEAST), MOST)) // 2 * 2
+        if time.monotonic() - begun > DEAR:
+            self.dear.add(cell.key)
+
+    def rounds(self, cell):
+        if self.options.rounds or cell.key in self.judged:
+            return self.run["rounds"]
+        return DEAR_ROUNDS if cell.key in self.dear else OTHER_ROUNDS
 
     def time(self, case, cell):
         if cell.key in self.times:
@@ -110,10 +123,10 @@ class Bench:
         """Case by case, so that what is compared is measured close together."""
         self.figures.rounds.append({})
         for case in self.figures.cases:
-            order = case.cells[:]
+            order = [cell for cell in case.cells if number < self.rounds(cell)]
             random.Random(f"{number} {case.key}").shuffle(order)
             for cell in order:
-                progress.step(f"round {number + 1} of {self.options.rounds}: {case.title}, {cell.label}")
+                progress.step(f"round {number + 1} of {self.run['rounds']}: {case.title}, {cell.label}")
                 self.time(case, cell)
 
     # ---- memory, start ----
@@ -121,20 +134,22 @@ class Bench:
     def keep(self, cell):
         """What one keeps that is parked, if this machine has the memory for so many."""
         count = min(cell.count, QUICK_SIZE) if self.options.quick else cell.count
+        if cell.native:
+            count = cell.count = min(count, runs.most_threads())
         if count * cases.GUESSED_BYTES[cell.family] > runs.available():
             self.figures.missing.append(f"Memory: {cell.label}: this machine has too little for {count:,}")
         elif parts := self.attempt(f"Memory, {cell.label}", runs.memory, self.build, cell, count):
             self.figures.kept.setdefault(cell.key, []).append(parts)
 
-    def memory_rounds(self):
-        return min(self.options.rounds, MEMORY_ROUNDS)
+    def memory_rounds(self, cell):
+        return min(self.run["rounds"], MEMORY_ROUNDS if cell.key in self.judged else OTHER_MEMORY_ROUNDS)
 
     def keep_all(self, progress):
-        for number in range(self.memory_rounds()):
-            order = self.figures.memory[:]
+        for number in range(MEMORY_ROUNDS):
+            order = [cell for cell in self.figures.memory if number < self.memory_rounds(cell)]
             random.Random(number).shuffle(order)
             for cell in order:
-                progress.step(f"memory, round {number + 1} of {self.memory_rounds()}: {cell.label}")
+                progress.step(f"memory, round {number + 1} of {self.memory_rounds(cell)}: {cell.label}")
                 self.keep(cell)
 
     def start(self, progress):
@@ -168,12 +183,13 @@ class Bench:
     def measure(self):
         cells, memory = self.figures.cells(), self.figures.memory
         counted = list(self.counted()) if self.options.counts else []
-        timed = len(cells) * (1 + self.options.rounds)
-        progress = Progress(timed + len(memory) * self.memory_rounds() + len(counted) + 1, "bench-core")
+        steps = len(cells) + sum(map(self.memory_rounds, memory)) + len(counted) + 1
+        progress = Progress(steps + sum(self.rounds(cell) for _, cell in cells), "bench-core")
         for case, cell in cells:
             progress.step(f"how long: {case.title}, {cell.label}")
             self.calibrate(case, cell)
-        for number in range(self.options.rounds):
+        progress.steps = steps + sum(self.rounds(cell) for _, cell in cells)
+        for number in range(self.run["rounds"]):
             self.round(number, progress)
         self.keep_all(progress)
         if self.pairs:
@@ -231,13 +247,14 @@ def parse():
     parser = argparse.ArgumentParser(description="Measures the core operations of libgreen beside those of others.")
     parser.add_argument("--build", default="build", metavar="DIR", help="the build directory (build)")
     parser.add_argument("--quick", action="store_true", help="one short round: does every case run?")
-    parser.add_argument("--rounds", type=int, metavar="N", help="how often each is measured (9)")
+    parser.add_argument("--rounds", type=int, metavar="N",
+                        help="how often each is measured (9; where there is no bar 5, or 3)")
     parser.add_argument("--milliseconds", type=float, metavar="MS", help="how long each time (30)")
     parser.add_argument("--only", metavar="CASE,...", help="these cases; memory, start")
     parser.add_argument("--pairs", type=int, metavar="N", help="how often to start `green run true` (200)")
     parser.add_argument("--no-counts", dest="counts", action="store_false", help="times only")
     options = parser.parse_args()
-    options.rounds = options.rounds or (1 if options.quick else 9)
+    options.rounds = options.rounds or (1 if options.quick else None)
     options.milliseconds = options.milliseconds or 30
     options.pairs = options.pairs or (3 if options.quick else 200)
     options.counts = options.counts and not options.quick

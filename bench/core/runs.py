@@ -14,6 +14,7 @@ from measure import STATS_MAGIC, Lines, Perf, Strace, Trouble, cores
 
 LIMIT = 120             # seconds for any run
 FEW, MANY = 1000, 5000  # two lengths, whose difference is what the units in between have cost
+SPARE_THREADS = 2500    # that all other processes may have, at most
 COUNTED_SIZE = 1000     # timers around those that are counted, at most: valgrind takes its time
 
 
@@ -121,6 +122,22 @@ def memory(build, cell, count):
             finally:
                 child.kill()
     return [(after - before) / count for before, after in zip(*looks)]
+
+
+def limits():
+    """Everything that bounds how many threads a process may have, as far as it is known here."""
+    for name, of_one in (("kernel/threads-max", 1), ("kernel/pid_max", 1), ("vm/max_map_count", 2)):
+        yield int(Path("/proc/sys", name).read_text()) // of_one    # a stack and its guard are two mappings
+    cgroup = Path("/sys/fs/cgroup/pids.max")
+    if cgroup.exists() and cgroup.read_text().strip() != "max":
+        yield int(cgroup.read_text())
+    if (most := resource.getrlimit(resource.RLIMIT_NPROC)[0]) != resource.RLIM_INFINITY:
+        yield most
+
+
+def most_threads():
+    """Of the kernel's, with room for those of others."""
+    return max(min(limits()) - SPARE_THREADS, 1000)
 
 
 def available():

@@ -6,7 +6,7 @@ import statistics
 
 import bars
 import charts
-from report import amount, processor, spread, table, times
+from report import TELLING, amount, processor, spread, table, times
 from runs import COUNTED_SIZE
 
 LEGEND = {"green": "libgreen", "shim": "unchanged, under green run", "peer": "peers", "limit": "references"}
@@ -117,7 +117,7 @@ def losses(figures):
         mine = case.cells[0]
         found = [(cell, figures.ratios(mine, cell)) for cell in case.cells if cell.family == "peer"]
         better = [f"{cell.label} (×{statistics.median(ratios):.2f})" for cell, ratios in found
-                  if ratios and min(ratios) > 1]
+                  if len(ratios) >= TELLING and min(ratios) > 1]
         if better:
             yield f"- {case.title}, {mine.label}: {'; '.join(better)}"
 
@@ -126,9 +126,10 @@ def machine_notes(figures, run):
     shared = figures.shared() or [1]
     placed = "one of them for what is measured" if run["pinned"] else "not pinned"
     yield (f"{processor()}, {os.cpu_count()} cores, {placed}, Linux {platform.release()}; {run['date']}.")
-    yield (f"{run['rounds']} rounds; within a round and a table in random order, each run a process of its own of "
-           f"about {run['milliseconds']:g} ms after a tenth of that to warm up. A figure is the median of the rounds, "
-           "in brackets the smallest and the largest; a ratio is the median of the ratios within the rounds.")
+    yield (f"{run['rounds']} rounds of what a bar is about, {run['other_rounds']} of the rest, {run['dear_rounds']} of "
+           "that if a run takes more than a second; within a round and a table in random order, each run a process of "
+           f"its own of about {run['milliseconds']:g} ms after a tenth of that to warm up. A figure is the median of the "
+           "rounds, in brackets the smallest and the largest; a ratio is the median of the ratios within the rounds.")
     yield ("Times are CPU time of the whole process, kernel included, so that what strangers do on the core counts "
            f"little. It was by a factor of {statistics.median(shared):.2f} shorter than the clock's, at most "
            f"{max(shared):.1f}. The load average was {run['load_before']} before and {run['load_after']} after. Caches "
@@ -167,7 +168,7 @@ def markdown(figures, run, plot_name):
     parts = [HEAD.format(bars=bar_table(bars.all_bars(), figures.scalars()))]
     parts += [f"**Not measured:** {missing}\n" for missing in figures.missing]
     parts += [f"**Went wrong:** {trouble}\n" for trouble in figures.troubles]
-    parts.append("## Where libgreen loses\n\nThe peer was better in each round:\n\n"
+    parts.append("## Where libgreen loses\n\nThe peer was better in each of at least five rounds:\n\n"
                  + ("\n".join(losses(figures)) or "- nowhere in this run") + "\n")
     parts.append(f"![CPU time of each]({plot_name})\n")
     parts += [f"## {case.title}\n\n{case.words}\n\n" + case_table(figures, case) for case in figures.cases

@@ -199,9 +199,9 @@ def machine_notes(figures, run):
            "compare CPU per message. Sleeps are voluntary context switches.")
     yield ("System calls: " + (f"counted by {run['counter']}, in a run of their own." if run["counter"] else
                                "not counted, for neither perf nor strace works here (packages linux-perf, strace)."))
-    yield ("User instructions: " + (f"valgrind's count, the difference of two runs with {COUNTED} connections, where the "
-                                    "client waits for the server; of C programs only, for of interpreters and of Go "
-                                    "valgrind would count something else." if run["valgrind"] else
+    yield ("User instructions: " + (f"valgrind's count, the difference of two runs with {COUNTED} connections, where "
+                                    "the client waits for the server; of C programs only, for of interpreters and of "
+                                    "Go valgrind would count something else." if run["valgrind"] else
                                     "not counted, for there is no valgrind here."))
     yield (f"malloc calls: counted by a preloaded library, with {COUNTED} connections, while the clock runs; not of "
            "runtimes that have an allocator of their own.")

@@ -25,8 +25,8 @@ def key(shape, kind, what):
 
 def beside(shape, what, words, theirs, factor, show, peer, least=False):
     limit = f"{factor:g} × {peer}" if factor != 1 else f"that of {peer}"
-    return Bar(f"{words}, {shape.name}", limit, figure(key(shape, GREEN, what)), times(factor, key(shape, theirs, what)),
-               show, least)
+    return Bar(f"{words}, {shape.name}", limit, figure(key(shape, GREEN, what)),
+               times(factor, key(shape, theirs, what)), show, least)
 
 
 def bars_of(shape):

@@ -100,15 +100,15 @@ def setting_table(figures, setting):
 
 def notes(figures, run):
     yield f"{processor()}, {os.cpu_count()} cores ({placed_on(run)}), Linux {platform.release()}; {run['date']}."
-    yield (f"{run['rounds']} rounds of {run['seconds']:g} s for each server where there is a bar, {run['fewest']} or more "
-           "for the rest; the servers of a round in random order, each started anew. A figure is "
+    yield (f"{run['rounds']} rounds of {run['seconds']:g} s for each server where there is a bar, {run['fewest']} or "
+           "more for the rest; the servers of a round in random order, each started anew. A figure is "
            "the median, in brackets the smallest and the largest; a ratio is the median of the ratios within the "
            "rounds. Every byte that the load client got was compared, and of HTTP a page before and after; under "
            "`green run` it was checked that the shim carried the threads.")
     yield strangers(figures, run)
     yield ("CPU is what the scheduler has counted for the whole server, kernel and ended threads included. Where the "
-           "core is busy for less than about 95 %, the load client or a turn between the two sets how much is answered, "
-           "not the server: then compare CPU. Connections are all busy at once, so that a latency is mostly the queue "
+           "core is busy for less than about 95 %, the load client or a turn between the two sets how much is "
+           "answered, not the server: then compare CPU. Connections are all busy at once, so that a latency is mostly the queue "
            "before the server. Sleeps are voluntary context switches.")
     yield ("System calls: " + (f"counted by {run['counter']}, in a run of their own." if run["counter"] else
                                "not counted in this run."))

@@ -155,9 +155,9 @@ def all_settings(full):
                "The answers have to wait for their turn on the CPU; without that thread, see above.",
                [*HOGGED, HOGGED_LIMIT], "hogged_pthreads", HOGGED_COUNT, counted=False),
         Short("short", f"Connect, one message, close: {SHORT} at a time",
-              "Latency is that of all three. For a new connection the kernel does much of the server's work on the core "
-              "of the client, which then sets the pace where the server's core is not busy all the time: so there is a "
-              "bar for connections per second of the server's CPU, too.",
+              "Latency is that of all three. For a new connection the kernel does much of the server's work on the "
+              "core of the client, which then sets the pace where the server's core is not busy all the time: so there "
+              "is a bar for connections per second of the server's CPU, too.",
               [*PTHREADS, ECHO["green_server"]], "c_pthreads", SHORT),
         Http("http", f"HTTP on {BUSY} connections that stay, by wrk", "", HTTP, "microhttpd", BUSY),
         Proxied("proxy", f"HTTP through a proxy, {BUSY} connections, a new one for each request, by wrk",

@@ -124,7 +124,7 @@ def fetch(port, path, body):
 
 
 def errors_of(said, units, closes):
-    """What wrk did not like.  A server that CLOSES after an answer without saying so beforehand is a read error to it."""
+    """What wrk did not like.  A server that CLOSES after an answer without saying so before is a read error to it."""
     found = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)
     connect, read, write, timeout = map(int, found.groups()) if found else (0, 0, 0, 0)
     return "Non-2xx" in said or connect or write or timeout or read > (units if closes else 0)
