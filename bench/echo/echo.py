@@ -23,7 +23,6 @@ import shapes
 import tables
 import targets
 
-ROUNDS, OTHER_ROUNDS = 9, 5
 REPEATED = 0.1          # of all runs, at most, are taken again because strangers were busy
 CALLED = (8, 64, 1000, 10000)   # connections with which system calls are counted, of servers with a bar
 CHECKED = 10            # connections of --check
@@ -129,8 +128,7 @@ class Bench:
         self.packages = sorted({package for _, package in missing})
         self.way = measure.counter() if options.counts else None
         self.valgrind = options.counts and bool(shutil.which("valgrind"))
-        self.run = {"rounds": max(self.cells.values()), "other_rounds": min(self.cells.values()),
-                    "seconds": options.seconds, "pinned": measure.cores()[0] is not None,
+        self.run = {"rounds": max(self.cells.values()), **options.rounds._asdict(), "seconds": options.seconds, "pinned": measure.cores()[0] is not None,
                     "date": time.strftime("%Y-%m-%d"), "repeated": 0, "counter": self.way and self.way.name,
                     "valgrind": self.valgrind, "load_before": self.load()}
 
@@ -145,7 +143,7 @@ class Bench:
             counts = o.connections or shapes.CONNECTIONS
             wanted = [shapes.Shape(count, o.size or shapes.SIZES[0], o.pipeline or 1) for count in counts]
             return shapes.chosen(here, wanted, o.rounds)
-        return shapes.plan(here, o.rounds, o.other_rounds, o.full)
+        return shapes.plan(here, o.rounds, o.full)
 
     # ---- runs ----
 
@@ -180,7 +178,7 @@ class Bench:
         def wanted(kind, shape):
             if shape.count > shapes.SOME[-1]:
                 return kind.key == targets.GREEN
-            return shape.count in CALLED if kind.key in shapes.MAIN else shape.count == (1 if kind.serial else 64)
+            return shape.plain and shape.count in CALLED if kind.key in shapes.MAIN else shape.count == (1 if kind.serial else 64)
 
         return [cell for cell in self.cells if self.way and (wanted(*cell) or self.options.connections)]
 
@@ -262,8 +260,8 @@ def parse():
     parser.add_argument("--check", action="store_true", help="measure nothing: does every server answer rightly?")
     parser.add_argument("--full", action="store_true", help="a second each, of everything")
     parser.add_argument("--rounds", type=int, metavar="N",
-                        help=f"how often each server is measured ({ROUNDS}; where there is no bar {OTHER_ROUNDS})")
-    parser.add_argument("--seconds", type=float, metavar="S", help="how long each time (0.2)")
+                        help="how often each server is measured (9; where there is no bar 5, or 3)")
+    parser.add_argument("--seconds", type=float, metavar="S", help="how long each time (0.15)")
     parser.add_argument("--again", type=int, default=2, metavar="N",
                         help="how often to measure again when other processes were busy meanwhile (2)")
     parser.add_argument("--connections", metavar="N,...", help="all servers with so many (1,8,64,1000,10000)")
@@ -273,9 +271,9 @@ def parse():
     parser.add_argument("--no-counts", dest="counts", action="store_false", help="no system calls, no instructions")
     parser.add_argument("--renew", action="store_true", help="write bench/echo/report.md, too")
     options = parser.parse_args()
-    options.other_rounds = options.rounds or (ROUNDS if options.full else OTHER_ROUNDS)
-    options.rounds = options.rounds or ROUNDS
-    options.seconds = options.seconds or (1.0 if options.full else 0.2)
+    same = options.rounds or (shapes.Rounds().judged if options.full else None)
+    options.rounds = shapes.Rounds(same, same, same) if same else shapes.Rounds()
+    options.seconds = options.seconds or (1.0 if options.full else 0.15)
     options.connections = [int(n) for n in options.connections.split(",")] if options.connections else []
     return options
 

@@ -17,6 +17,7 @@ from kinds import MALLOC_COUNTER
 
 START_LIMIT = 20            # seconds for a server to say where it listens, valgrind's start included
 END_LIMIT = 5               # seconds for a program to end
+RAMP = 128                  # connects in flight, before the clock runs: fewer rounds of what looks at all of them
 BUSY = 0.2                  # cores that strangers may use before a figure is taken again
 COUNTED = 64                # connections of the runs that count instructions and requests for memory
 FEW, MANY = 1280, 6400      # messages of the two whose difference counts
@@ -140,7 +141,7 @@ class Load:
     def __init__(self, build, core, port, connections, arguments, limit=30):
         self.limit = limit
         command = [str(build / "bench/load"), "--hold", "--json", f"--port={port}", f"--connections={connections}",
-                   f"--deadline={limit}", *arguments]
+                   f"--deadline={limit}", f"--ramp={RAMP}", *arguments]
         self.process = start(command, core, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.pid = self.process.pid
         self.lines = Lines(self.process.stdout, "the load client")

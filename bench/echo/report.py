@@ -188,9 +188,9 @@ def placed_on(run):
 
 def machine_notes(figures, run):
     yield f"{processor()}, {os.cpu_count()} cores ({placed_on(run)}), Linux {platform.release()}; {run['date']}."
-    yield (f"{run['rounds']} rounds of {run['seconds']:g} s for each server that a bar is about and each shape of "
-           f"traffic, {run['other_rounds']} for the others; the servers of a round in random order, each started anew. "
-           "Messages have 64 bytes, and one is in flight on each connection, unless it says otherwise. Every byte was "
+    yield (f"{run['judged']} rounds of {run['seconds']:g} s, with 10,000 connections three times as long, for each server "
+           f"and shape of traffic that a bar is about, {run['shapes']} for the same servers with other shapes, "
+           f"{run['others']} for other servers; the servers of a round in random order, each started anew. Messages have 64 bytes, and one is in flight on each connection, unless it says otherwise. Every byte was "
            "compared. A figure is the median, in brackets the smallest and the largest; a ratio is the median of the "
            "ratios of the rounds.")
     yield strangers(figures, run)
