@@ -17,6 +17,8 @@ from kinds import MALLOC_COUNTER
 
 START_LIMIT = 20            # seconds for a server to say where it listens, valgrind's start included
 END_LIMIT = 5               # seconds for a program to end
+LOAD_LIMIT = 30             # seconds for the load client, and one more for so many connections
+SLOW_OPENING = 300          # of kernel threads on a busy machine
 RAMP = 128                  # connects in flight, before the clock runs: fewer rounds of what looks at all of them
 BUSY = 0.2                  # cores that strangers may use before a figure is taken again
 COUNTED = 64                # connections of the runs that count instructions and requests for memory
@@ -138,7 +140,7 @@ class Server:
 class Load:
     """The load client, which compares every byte; it waits to be let go on before and after its traffic."""
 
-    def __init__(self, build, core, port, connections, arguments, limit=30):
+    def __init__(self, build, core, port, connections, arguments, limit):
         self.limit = limit
         command = [str(build / "bench/load"), "--hold", "--json", f"--port={port}", f"--connections={connections}",
                    f"--deadline={limit}", f"--ramp={RAMP}", *arguments]
@@ -180,7 +182,8 @@ def traffic(build, kind, connections, arguments, before=None, after=None, comman
     """
     server_core, load_core = cores()
     with Server(command or kind.command(build), server_core, kind.family == "shim", more) as server:
-        with Load(build, load_core, server.port(), connections, arguments) as load:
+        limit = LOAD_LIMIT + connections // SLOW_OPENING
+        with Load(build, load_core, server.port(), connections, arguments, limit) as load:
             load.reach("ready")
             if before:
                 before(server, load)
