@@ -6,7 +6,7 @@ import statistics
 
 import charts
 from goals import goals_of
-from report import amount, family, label, placed_on, processor, small, spread, strangers, table, times, versions
+from report import amount, family, label, placed_on, processor, small, spread, strangers, table, times
 from tables import bar_table
 
 PACKAGES = ["gcc", "libmicrohttpd-dev", "mariadb-server", "python3", "python3-gevent", "python3-uvloop", "sysbench",
