@@ -168,7 +168,7 @@ def markdown(figures, run, plot_name):
     parts = [HEAD.format(bars=bar_table(bars.all_bars(), figures.scalars()))]
     parts += [f"**Not measured:** {missing}\n" for missing in figures.missing]
     parts += [f"**Went wrong:** {trouble}\n" for trouble in figures.troubles]
-    parts.append("## Where libgreen loses\n\nThe peer was better in each of at least five rounds:\n\n"
+    parts.append(f"## Where libgreen loses\n\nThe peer was better in each round, of {TELLING} at least:\n\n"
                  + ("\n".join(losses(figures)) or "- nowhere in this run") + "\n")
     parts.append(f"![CPU time of each]({plot_name})\n")
     parts += [f"## {case.title}\n\n{case.words}\n\n" + case_table(figures, case) for case in figures.cases

@@ -246,7 +246,7 @@ def benchmark(options, build):
     began = time.monotonic()
     bench.measure()
     bench.summary()
-    print("\nWhere libgreen loses (the peer was better in each round):")
+    print(f"\nWhere libgreen loses (the peer was better in each of at least {report.TELLING} rounds):")
     print("\n".join(report.losses(bench.figures)) or "- nowhere in this run")
     for trouble in bench.figures.troubles:
         print(f"bench-echo: wrong: {trouble}")
