@@ -69,7 +69,11 @@ bool green__context_registers(const struct context *context, struct registers *r
  */
 void green__context_make(struct context *context, void *low, size_t size, void (*entry)(void *), void *arg);
 
-/* green__context_swap - save the caller in FROM and go on in TO; returns when somebody swaps back */
-void green__context_swap(struct context *from, struct context *to);
+/*
+ * green__context_swap - save the caller in FROM and go on in TO
+ *
+ * Returns: when somebody swaps back, FROM, so that the caller has to keep nothing over the call.
+ */
+struct context *green__context_swap(struct context *from, struct context *to);
 
 #endif

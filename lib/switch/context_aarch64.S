@@ -88,6 +88,7 @@ green__context_swap:
 	str	x10, [x0, #CONTEXT_SP]
 	ldr	x10, [x1, #CONTEXT_SP]
 	mov	sp, x10
+	mov	x0, x1
 
 	/* Writing the control register is slow, and it hardly ever differs. */
 	ldr	x10, [sp, #FRAME_FPCR]

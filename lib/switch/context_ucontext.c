@@ -30,7 +30,7 @@ void green__context_make(struct context *context, void *low, size_t size, void (
 		    (unsigned)(arg_bits >> 32), (unsigned)arg_bits);
 }
 
-void green__context_swap(struct context *from, struct context *to)
+struct context *green__context_swap(struct context *from, struct context *to)
 {
 	/* swapcontext installs the mask saved with TO; the mask is the kernel thread's, so save it there first. */
 	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &to->saved.uc_sigmask, sizeof(uint64_t));
@@ -38,6 +38,7 @@ void green__context_swap(struct context *from, struct context *to)
 	swapcontext(&from->saved, &to->saved);
 	/* A walk begins in this frame, so the call above may not be made in its place. */
 	__asm__ volatile("" : : : "memory");
+	return from;
 }
 
 bool green__context_registers(const struct context *context, struct registers *registers)

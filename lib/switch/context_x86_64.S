@@ -49,19 +49,21 @@ green__context_swap:
 	.cfi_rel_offset %r15, 0
 	subq	$8, %rsp
 	.cfi_adjust_cfa_offset 8
-	stmxcsr	(%rsp)
 	fnstcw	4(%rsp)
-	movl	(%rsp), %eax
+	stmxcsr	(%rsp)
+	movq	%rsi, %rax
 	movzwl	4(%rsp), %ecx
 	movq	%rsp, CONTEXT_SP(%rdi)
 	movq	CONTEXT_SP(%rsi), %rsp
 
-	/* Loading the control words is slow, and they hardly ever differ. */
-	cmpl	(%rsp), %eax
+	/*
+	 * To load mxcsr is cheaper than to look at what stmxcsr has just stored.  The x87's word hardly ever
+	 * differs, and to load it would bring up exceptions that nobody has asked for yet.
+	 */
+	ldmxcsr	(%rsp)
+	cmpw	4(%rsp), %cx
 	jne	2f
-1:	cmpw	4(%rsp), %cx
-	jne	3f
-4:	addq	$8, %rsp
+1:	addq	$8, %rsp
 	.cfi_adjust_cfa_offset -8
 	popq	%r15
 	.cfi_adjust_cfa_offset -8
@@ -94,10 +96,8 @@ green__context_swap:
 	.cfi_rel_offset %r13, 24
 	.cfi_rel_offset %r14, 16
 	.cfi_rel_offset %r15, 8
-2:	ldmxcsr	(%rsp)
+2:	fldcw	4(%rsp)
 	jmp	1b
-3:	fldcw	4(%rsp)
-	jmp	4b
 	.cfi_endproc
 	.size	green__context_swap, . - green__context_swap
 
