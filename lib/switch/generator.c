@@ -6,23 +6,23 @@
  * switched to nor receive what a child of it ends with.  While it runs, its parent is
  * the consumer, and the consumer's stand_in is the greenlet that acts for it.
  *
- * Delegation costs nothing per value.  OUTER and INNER point to each other, a request to
- * the outermost one resumes the innermost one, whose yield answers the request itself.
- * Only the end of an inner one goes to the body that delegates.
+ * Delegation costs nothing per value.  OUTER and INNER point to each other, and ROOT and LEAF
+ * from end to end: a request to the outermost one resumes the innermost one, whose yield answers
+ * the request itself.  Only the end of an inner one goes to the body that delegates.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/fault.h"
 #include "green/generator.h"
-#include "switch/greenlet.h"
+#include "switch/swap.h"
 
 /* What somebody wants of a generator; on the stack of who waits for it. */
 struct request {
 	struct greenlet *consumer;
-	int result;  /* as green_generator_next */
+	int result;  /* as green_generator_next; 1 until the body has ended */
 	int code;    /* of the error with which the body ended, if RESULT is -1 */
-	void *value; /* yielded, returned or thrown */
+	void *value; /* returned or thrown; what is yielded comes with the switch */
 };
 
 struct green_generator {
@@ -31,6 +31,8 @@ struct green_generator {
 	struct flow *rests_in;         /* while it waits in a yield for whoever asks next */
 	struct green_generator *outer; /* it delegates to this one */
 	struct green_generator *inner; /* this one delegates to it */
+	struct green_generator *root;  /* of one without INNER: whose consumer its values go to, often its own */
+	struct green_generator *leaf;  /* of one without OUTER: who yields its values, often itself */
 	bool started;
 	bool throwing;                 /* the yield that goes on is to fail */
 	bool asked;                    /* GREEN_EXIT comes from close or throw: to end with it is good */
@@ -39,20 +41,11 @@ struct green_generator {
 	void *argument;
 };
 
-/* Whose consumer SELF's values go to. */
-static struct green_generator *outermost(const struct green_generator *self)
+/* LEAF, which delegates to nobody, yields the values of ROOT, to which nobody does. */
+static void tie(struct green_generator *root, struct green_generator *leaf)
 {
-	while (self->outer)
-		self = self->outer;
-	return (struct green_generator *)self;
-}
-
-/* Who yields them. */
-static struct green_generator *innermost(struct green_generator *self)
-{
-	while (self->inner)
-		self = self->inner;
-	return self;
+	root->leaf = leaf;
+	leaf->root = root;
 }
 
 static int failed(int error)
@@ -107,13 +100,14 @@ static void *run(void *generator)
 	result = likely(!greenlet->error) ? self->body(self, self->argument) : NULL;
 	answer(self, self->request, result);
 	outer = self->outer;
-	consumer = outermost(self)->request->consumer;
+	consumer = self->root->request->consumer;
 	self->greenlet = NULL;
 	self->request = NULL;
 	self->outer = NULL;
 	greenlet->held = false;
 	if (outer) {
 		outer->inner = NULL;
+		tie(self->root, outer);
 		outer->greenlet->state = GREENLET_ACTIVE;
 	}
 	consumer->stand_in = outer ? outer->greenlet : NULL;
@@ -123,27 +117,26 @@ static void *run(void *generator)
 int green_generator_yield(struct green_generator *self, void *value, void **sent)
 {
 	struct greenlet *greenlet = green__current;
+	struct greenlet *consumer;
 	struct green_generator *root;
-	struct request *request;
 
 	if (unlikely(!self || !greenlet || self->greenlet != greenlet))
 		return failed(EINVAL);
-	root = outermost(self);
-	request = root->request;
+	root = self->root;
+	consumer = root->request->consumer;
 	root->request = NULL;
 	root->rests_in = greenlet->flow;
-	request->result = 1;
-	request->value = value;
-	request->consumer->stand_in = NULL;
+	consumer->stand_in = NULL;
 	greenlet->state = GREENLET_IDLE;
-	value = green__greenlet_switch(request->consumer, NULL);
+	greenlet = switch_away(greenlet, consumer, value);
+	self = greenlet->argument;
 	if (unlikely(self->throwing)) {
 		self->throwing = false;
 		green__received(greenlet);
 		return -1;
 	}
 	if (sent)
-		*sent = value;
+		*sent = greenlet->value;
 	return 0;
 }
 
@@ -163,10 +156,11 @@ static int refusal(const struct green_generator *generator)
 	return generator->outer || generator->request || green__current->kind == GREENLET_HUB ? EBUSY : 0;
 }
 
-/* Nearly always GENERATOR waits in a yield for its next consumer, who is the caller. */
+/* Nearly always GENERATOR waits in a yield for its next consumer, who is the caller again. */
 static bool may_resume(const struct green_generator *generator, const struct greenlet *self)
 {
-	return self && generator && generator->rests_in == self->flow && self->kind != GREENLET_HUB;
+	return self && generator && generator->rests_in == self->flow && generator->greenlet->parent == self &&
+	       self->kind != GREENLET_HUB;
 }
 
 static inline int told(int result, void *from, void **value)
@@ -176,40 +170,52 @@ static inline int told(int result, void *from, void **value)
 	return result;
 }
 
-/* Go on in GENERATOR, or in whom it delegates to, and wait for what comes. */
+/* The body has not yielded, but ended. */
+static GREEN_NOINLINE int told_of_end(const struct request *request, void **value)
+{
+	return request->result < 0 ? failed_with(request->code, request->value) : told(0, request->value, value);
+}
+
+/* Go on in GENERATOR, whose parent is SELF, or in whom it delegates to, and wait for what comes. */
 static inline int resume(struct green_generator *generator, struct greenlet *self, void *sent, void **value)
 {
-	struct greenlet *greenlet = innermost(generator)->greenlet;
+	struct greenlet *greenlet = generator->leaf->greenlet;
 	struct request request;
 
 	request.consumer = self;
-	if (unlikely(generator->greenlet->parent != self))
-		parent_change(generator->greenlet, self);
+	request.result = 1;
 	generator->request = &request;
 	generator->rests_in = NULL;
 	greenlet->state = GREENLET_ACTIVE;
 	self->stand_in = greenlet;
-	green__greenlet_switch(greenlet, sent);
-	if (unlikely(request.result < 0))
-		return failed_with(request.code, request.value);
-	return told(request.result, request.value, value);
+	self = switch_away(self, greenlet, sent);
+	return likely(request.result == 1) ? told(1, self->value, value) : told_of_end(&request, value);
+}
+
+static GREEN_NOINLINE int resume_as_parent(struct green_generator *generator, void *sent, void **value)
+{
+	struct greenlet *self = green__current;
+
+	if (generator->greenlet->parent != self)
+		parent_change(generator->greenlet, self);
+	return resume(generator, self, sent, value);
 }
 
 /* The same with an error. */
 static int resume_with(struct green_generator *generator, int code, void *thrown, void **value)
 {
-	struct green_generator *target = innermost(generator);
+	struct green_generator *target = generator->leaf;
 	int result;
 
 	green__error_set(target->greenlet, code, thrown);
 	target->throwing = true;
 	generator->asked = code == GREEN_EXIT;
-	result = resume(generator, green__current, NULL, value);
+	result = resume_as_parent(generator, NULL, value);
 	generator->asked = false;
 	return result;
 }
 
-/* It has not started, is over, or may not be resumed by the caller. */
+/* It has not started, is over, has another consumer than before, or may not be resumed by the caller. */
 static GREEN_NOINLINE int start(struct green_generator *generator, void *sent, void **value)
 {
 	int error = refusal(generator);
@@ -218,7 +224,7 @@ static GREEN_NOINLINE int start(struct green_generator *generator, void *sent, v
 		return failed(error);
 	if (!generator->greenlet)
 		return told(0, NULL, value);
-	return sent ? failed(EINVAL) : resume(generator, green__current, NULL, value);
+	return sent && !generator->started ? failed(EINVAL) : resume_as_parent(generator, sent, value);
 }
 
 int green_generator_send(struct green_generator *generator, void *sent, void **value)
@@ -320,14 +326,15 @@ int green_generator_destroy(struct green_generator *generator)
 /* INNER's greenlet takes the place of SELF's; returns when INNER's body has returned. */
 static void go_on_in(struct green_generator *self, struct green_generator *inner, struct request *request)
 {
-	struct greenlet *greenlet = green__current, *next = innermost(inner)->greenlet;
+	struct greenlet *greenlet = green__current, *next = inner->leaf->greenlet;
 
+	tie(self->root, inner->leaf);
 	self->inner = inner;
 	inner->outer = self;
 	inner->request = request;
 	inner->rests_in = NULL;
 	parent_change(inner->greenlet, greenlet);
-	outermost(self)->request->consumer->stand_in = next;
+	self->root->request->consumer->stand_in = next;
 	greenlet->state = GREENLET_IDLE;
 	next->state = GREENLET_ACTIVE;
 	green__greenlet_switch(next, NULL);
@@ -375,6 +382,7 @@ struct green_generator *green_generator_create(void *(*body)(struct green_genera
 		errno = ENOMEM;
 		return NULL;
 	}
+	tie(generator, generator);
 	generator->body = body;
 	generator->argument = argument;
 	generator->greenlet = green__greenlet_create(flow, stack, run, NULL);
@@ -391,7 +399,9 @@ enum green_generator_state green_generator_state(const struct green_generator *g
 {
 	if (!generator->greenlet || generator->greenlet->state == GREENLET_LOST)
 		return GREEN_GENERATOR_CLOSED;
-	if (outermost(generator)->request)
+	while (generator->outer)
+		generator = generator->outer;
+	if (generator->request)
 		return GREEN_GENERATOR_RUNNING;
 	return generator->started ? GREEN_GENERATOR_SUSPENDED : GREEN_GENERATOR_CREATED;
 }

@@ -12,10 +12,11 @@
 #include "green/debug.h"
 #include "switch/greenlet.h"
 #include "switch/overflow.h"
-#include "switch/thread_pointer.h"
+#include "switch/swap.h"
 #include "switch/uncaught.h"
 
-__thread struct greenlet *green__current;
+/* Without the attribute this file would ask for its address by a call. */
+__thread struct greenlet *green__current GREEN_INITIAL_EXEC;
 
 /* By this the shim finds a copy that is not the one it runs on. */
 GREEN_NOTE;
@@ -23,49 +24,23 @@ GREEN_NOTE;
 int green__recording;
 void (*green__recorder)(struct greenlet *greenlet, int what);
 
-/*
- * A compiler may keep the address of a thread-local, errno's above all, over a
- * call.  Whoever switches must therefore reach them by ways that it cannot look
- * into: functions that are not inlined, or the thread pointer, from which they are
- * equally far in each block.
- */
 #if defined(__x86_64__)
-static intptr_t errno_distance, current_distance;
+intptr_t green__errno_distance, green__current_distance;
 
 static GREEN_NOINLINE void distances_find(void)
 {
 	intptr_t here = (intptr_t)thread_pointer_read();
 
-	__atomic_store_n(&errno_distance, (intptr_t)&errno - here, __ATOMIC_RELAXED);
-	__atomic_store_n(&current_distance, (intptr_t)&green__current - here, __ATOMIC_RELAXED);
-}
-
-static inline void *thread_local_at(const intptr_t *distance)
-{
-	return (void *)(thread_pointer_read() + (uintptr_t)__atomic_load_n(distance, __ATOMIC_RELAXED));
+	__atomic_store_n(&green__errno_distance, (intptr_t)&errno - here, __ATOMIC_RELAXED);
+	__atomic_store_n(&green__current_distance, (intptr_t)&green__current - here, __ATOMIC_RELAXED);
 }
 
 /* Where all greenlets have one block it is in the cache anyway. */
 static inline void thread_locals_expect(uintptr_t thread_pointer)
 {
 	__builtin_prefetch((void *)thread_pointer, 1);
-	__builtin_prefetch((void *)(thread_pointer + (uintptr_t)current_distance), 1);
-	__builtin_prefetch((void *)(thread_pointer + (uintptr_t)errno_distance), 1);
-}
-
-static inline void current_set(struct greenlet *greenlet)
-{
-	*(struct greenlet **)thread_local_at(&current_distance) = greenlet;
-}
-
-static inline int errno_load(void)
-{
-	return *(int *)thread_local_at(&errno_distance);
-}
-
-static inline void errno_store(int value)
-{
-	*(int *)thread_local_at(&errno_distance) = value;
+	__builtin_prefetch((void *)(thread_pointer + (uintptr_t)green__current_distance), 1);
+	__builtin_prefetch((void *)(thread_pointer + (uintptr_t)green__errno_distance), 1);
 }
 #else
 static inline void thread_locals_expect(uintptr_t thread_pointer)
@@ -77,19 +52,17 @@ static void distances_find(void)
 {
 }
 
-static GREEN_NOINLINE void current_set(struct greenlet *greenlet)
+GREEN_NOINLINE int green__errno_exchange(int value)
+{
+	int before = errno;
+
+	errno = value;
+	return before;
+}
+
+GREEN_NOINLINE void green__current_set(struct greenlet *greenlet)
 {
 	green__current = greenlet;
-}
-
-static GREEN_NOINLINE int errno_load(void)
-{
-	return errno;
-}
-
-static GREEN_NOINLINE void errno_store(int value)
-{
-	errno = value;
 }
 #endif
 
@@ -181,7 +154,7 @@ struct flow *green__flow_make(void)
 		__cxa_thread_atexit_impl(flow_destroy, flow, &__dso_handle);
 	flow->signal_stack = green__overflow_watch();
 	/* getauxval sets errno for what an older kernel does not tell. */
-	errno_store(saved_errno);
+	errno = saved_errno;
 	return flow;
 }
 
@@ -218,27 +191,31 @@ static GREEN_NOINLINE void tell_of_switch(struct greenlet *origin, struct greenl
 		trace(origin, self);
 }
 
-/* Run by whoever arrives on a stack: finish what could not be done on the one just left. */
-static void arrive(struct greenlet *self)
+/* AFTER is run once by whoever arrives next, when who has left is off its stack. */
+static void after_set(struct flow *flow, void (*after)(struct greenlet *previous))
+{
+	flow->after = after;
+	flow_watch(flow);
+}
+
+struct greenlet *green__arrived(struct greenlet *self)
 {
 	struct flow *flow = self->flow;
 	void (*after)(struct greenlet *) = flow->after;
 
-	sanitizer_arrive(&self->sanitizer, &flow->previous->sanitizer);
-	flow->critical = self->critical;
-	errno_store(self->saved_errno);
 	/* What interrupted it has work to do on its stack, whatever else ended its wait. */
 	if (unlikely(self->interrupted))
 		flow->interrupts = 1;
-	if (unlikely(after != NULL)) {
-		flow->after = NULL;
+	if (after) {
+		after_set(flow, NULL);
 		after(flow->previous);
 	}
 	if (unlikely(flow->watched))
 		tell_of_switch(after ? NULL : flow->previous, self);
+	return self;
 }
 
-static void install_block(struct flow *flow, uintptr_t thread_pointer)
+static void block_install(struct flow *flow, uintptr_t thread_pointer)
 {
 	if (unlikely(flow->leaving != NULL))
 		flow->leaving(flow->thread_pointer);
@@ -246,21 +223,12 @@ static void install_block(struct flow *flow, uintptr_t thread_pointer)
 	thread_pointer_write(thread_pointer);
 }
 
-static void install(struct flow *flow, struct greenlet *to)
+struct greenlet *green__swap_blocks(struct greenlet *from, struct greenlet *to)
 {
-	if (to->thread_pointer != flow->thread_pointer && to->thread_pointer)
-		install_block(flow, to->thread_pointer);
-	current_set(to);
-}
-
-static void prepare_switch(struct flow *flow, struct greenlet *from, struct greenlet *to)
-{
-	from->saved_errno = errno_load();
-	from->critical = flow->critical;
-	flow->critical = 1;
-	flow->stats->switches++;
-	flow->previous = from;
-	sanitizer_leave(&from->sanitizer, &to->sanitizer, from->state == GREENLET_DEAD);
+	from->saved_errno = errno;
+	block_install(from->flow, to->thread_pointer);
+	errno_exchange(to->saved_errno);
+	return swap_to(from, to);
 }
 
 void green__greenlet_expect(const struct greenlet *greenlet)
@@ -271,15 +239,7 @@ void green__greenlet_expect(const struct greenlet *greenlet)
 
 void *green__greenlet_switch(struct greenlet *to, void *value)
 {
-	struct greenlet *from = green__current;
-	struct flow *flow = from->flow;
-
-	to->value = value;
-	prepare_switch(flow, from, to);
-	install(flow, to);
-	green__context_swap(&from->context, &to->context);
-	arrive(from);
-	return from->value;
+	return switch_away(green__current, to, value)->value;
 }
 
 void green__greenlet_leave(struct greenlet *to, void (*after)(struct greenlet *))
@@ -287,13 +247,11 @@ void green__greenlet_leave(struct greenlet *to, void (*after)(struct greenlet *)
 	struct greenlet *from = green__current;
 	struct flow *flow = from->flow;
 
-	prepare_switch(flow, from, to);
-	flow->after = after;
+	after_set(flow, after);
 	/* The hub uses whichever block is installed, but not one that is taken elsewhere. */
 	if (!to->thread_pointer)
-		install_block(flow, flow->spare_block);
-	install(flow, to);
-	green__context_swap(&from->context, &to->context);
+		block_install(flow, flow->spare_block);
+	from = swap_away(flow, from, to);
 	/* Another kernel thread, where this greenlet is as foreign as any code that has no flow. */
 	sanitizer_arrive(&from->sanitizer, NULL);
 	current_set(NULL);
@@ -301,9 +259,8 @@ void green__greenlet_leave(struct greenlet *to, void (*after)(struct greenlet *)
 
 void green__greenlet_return(struct greenlet *self, struct context *there)
 {
-	self->saved_errno = errno_load();
-	green__context_swap(&self->context, there);
-	arrive(self);
+	self->saved_errno = errno;
+	arrive(container_of(green__context_swap(&self->context, there), struct greenlet, context));
 }
 
 static void greenlet_start(void *arg)
@@ -448,7 +405,7 @@ void green__greenlet_finish(void *result)
 	green__greenlet_ends(self);
 	heir = heir_of(self, &result);
 	if (!self->held && !self->pins)
-		flow->after = green__greenlet_release;
+		after_set(flow, green__greenlet_release);
 	green__greenlet_switch(heir, result);
 	__builtin_trap();
 }
@@ -543,7 +500,7 @@ void *green_switch(struct greenlet *target, void *value)
 
 	if (unlikely(!is_suspended(target, self)))
 		return switch_to(target, 0, value);
-	green__greenlet_switch(target, value);
+	self = switch_away(self, target, value);
 	self->scheduled = false;
 	return likely(!self->error_untold) ? self->value : green__received(self);
 }
@@ -576,6 +533,6 @@ void green__flow_after_fork(struct flow *flow)
 	}
 	flow->tasks = self->kind == GREENLET_TASK;
 	flow->main.waiter = NULL;
-	flow->after = NULL;
+	after_set(flow, NULL);
 	flow->interrupts = 0;
 }

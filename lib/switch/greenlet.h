@@ -45,33 +45,34 @@ struct locals {
 	void (*ended)(struct greenlet *); /* destroy them all, on the greenlet's own stack; its last act but for the end */
 };
 
-/* What each switch and each wait touches comes first, in two lines of the cache. */
+/* What each switch looks at comes first: with the native context it is one line of the cache, a wait's the next. */
 struct greenlet {
 	struct context context;
 	struct flow *flow;
 	uintptr_t thread_pointer; /* the TLS block it runs on; 0 for the hub, which uses whichever is installed */
 	void *value;              /* what the switch to it carries */
+	struct greenlet *stand_in; /* generator.c: runs for it until it has a value; what is meant for it goes there */
 	int saved_errno;          /* while suspended */
-	int error;                /* error.c: the code that is pending, or 0 */
 	unsigned critical;        /* flow->critical, while suspended */
-	enum greenlet_state state;
-	enum greenlet_kind kind;
-	bool error_untold;        /* error.c: the call that fails with it has not returned yet */
+	enum greenlet_state state : 8;
+	enum greenlet_kind kind : 8;
 	bool scheduled;           /* hub.c: parked or on the run queue, so that only the hub may resume it */
+	bool error_untold;        /* error.c: the call that fails with it has not returned yet */
 	bool interrupted;         /* waiter.c: the next interruptible wait ends with EINTR at once */
 	bool service;             /* hub.c: it serves who looks at the program: nobody else's wait ends because it runs */
+	bool held;                /* somebody holds the handle and will call green_destroy */
+	int error;                /* error.c: the code that is pending, or 0 */
 	unsigned burst;           /* io.c: calls since the last wait that did not have to wait */
+
 	struct waiter *waiter;    /* waiter.c: what it is parked on, else NULL; of a lost one what may lead to its stack */
 	struct list ready;        /* hub.c: on hub->ready or hub->pass */
 
-	void *error_value;     /* error.c: what goes with ERROR */
-	bool held;             /* somebody holds the handle and will call green_destroy */
+	void *error_value;        /* error.c: what goes with it */
 	struct greenlet *next_given_back;
 	void *data;     /* the program's */
 	void *program_context; /* the program's as well; tasks begin with that of who spawns them */
 	struct greenlet *parent;
 	unsigned children;     /* greenlets but tasks whose parent it is; they move up when it is released */
-	struct greenlet *stand_in; /* generator.c: runs for it until it has a value; what is meant for it goes there */
 	void *(*function)(void *);
 	struct stack *stack;   /* NULL for main */
 	struct list all;       /* on flow->all from creation to release */
@@ -134,7 +135,9 @@ struct flow {
 	void (*on_interrupts)(struct flow *);
 	void (*leaving)(uintptr_t thread_pointer); /* told before another TLS block takes the place of this one; or NULL */
 	struct greenlet *previous; /* who switched last */
+	struct stats *stats;       /* &own_stats, or memory that others can see */
 	bool watched;              /* somebody is told of switches: the tracer, SWITCHED or MAIN_IS_BACK; see flow_watch */
+	bool arrivals;             /* whoever arrives has more to do: it is watched, or there is AFTER; see flow_watch */
 	green_tracer *tracer;      /* or NULL */
 	void *tracer_argument;
 	bool tracing;              /* it runs */
@@ -155,14 +158,14 @@ struct flow {
 	uint64_t last_id;
 	size_t stack_size;         /* of new greenlets */
 	void *signal_stack;        /* overflow.c's, for the kernel thread of this flow */
-	struct stats *stats;       /* &own_stats, or memory that others can see */
 	struct stats own_stats;
 };
 
-/* flow_watch - one of those who are told of switches has come or gone */
+/* flow_watch - one of those who are told of switches, or AFTER, has come or gone */
 static inline void flow_watch(struct flow *flow)
 {
 	flow->watched = flow->tracer || flow->switched || flow->main_is_back;
+	flow->arrivals = flow->watched || flow->after;
 }
 
 /* The one thread-local: who runs on this TLS block.  Each switch writes it; NULL on threads without a flow. */
