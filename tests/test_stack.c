@@ -168,7 +168,43 @@ START_TEST(most_released_stacks_give_their_pages_back)
 	used = resident_pages();
 	for (size_t i = 0; i < ARRAY_LENGTH(stacks); i++)
 		green__stack_release(stacks[i]);
-	ck_assert_int_lt(resident_pages(), used - 600 * 32 / 3);
+	ck_assert_int_lt(resident_pages(), used - 600 * 32 / 3 * 2);
+}
+END_TEST
+
+START_TEST(released_stacks_that_were_hardly_used_keep_their_pages)
+{
+	static struct stack *stacks[600];
+	long used;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(stacks); i++) {
+		stacks[i] = green__stack_take(96 * 1024);
+		memset((char *)stacks[i] - 8 * 1024, 1, 8 * 1024);
+	}
+	used = resident_pages();
+	for (size_t i = 0; i < ARRAY_LENGTH(stacks); i++)
+		green__stack_release(stacks[i]);
+	ck_assert_int_gt(resident_pages(), used - 100);
+}
+END_TEST
+
+/* What a stack has probably touched is learnt anew when those of its size come to be used otherwise. */
+START_TEST(stacks_that_come_to_be_used_deeper_give_their_pages_back)
+{
+	static struct stack *stacks[1200];
+	long used = 0;
+
+	for (int deep = 0; deep < 2; deep++) {
+		for (size_t i = 0; i < ARRAY_LENGTH(stacks); i++) {
+			stacks[i] = green__stack_take(112 * 1024);
+			if (deep)
+				memset(stacks[i]->low, 1, 112 * 1024);
+		}
+		used = resident_pages();
+		for (size_t i = 0; i < ARRAY_LENGTH(stacks); i++)
+			green__stack_release(stacks[i]);
+	}
+	ck_assert_int_lt(resident_pages(), used - 1200 * 28 / 2);
 }
 END_TEST
 
@@ -324,6 +360,8 @@ int main(void)
 	tcase_add_test(tcase, what_is_released_is_taken_first);
 	tcase_add_test(tcase, sizes_do_not_mix);
 	tcase_add_test(tcase, most_released_stacks_give_their_pages_back);
+	tcase_add_test(tcase, released_stacks_that_were_hardly_used_keep_their_pages);
+	tcase_add_test(tcase, stacks_that_come_to_be_used_deeper_give_their_pages_back);
 	tcase_add_test(tcase, memory_of_the_user_is_wrapped_and_never_recycled);
 	tcase_add_test(tcase, a_second_release_is_found);
 	tcase_add_test(tcase, too_much_is_enomem);

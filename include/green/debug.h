@@ -91,8 +91,8 @@ int green_get_hub_info(struct green_hub_info *info);
 /*
  * green_stack_used - how much of GREENLET's stack has ever been used: the high-water mark, in bytes of whole pages
  *
- * A stack that is given to another greenlet keeps its mark, if it is one of the 16 of its
- * size that are kept warm.
+ * A stack that is given to another greenlet keeps its mark, if it has kept its pages meanwhile:
+ * see green_set_stack_size.
  *
  * Switches: no.
  * Returns: bytes; 0 for a main greenlet or after the end, when nothing is known

@@ -31,7 +31,10 @@ enum {
 	SLAB_STACKS_MAX = 256,
 	COLOURS = 16,     /* tops of stacks start on this many different cache lines */
 	COLOUR_STEP = 64,
-	KEEP_DIRTY = 16,  /* free stacks of a class that keep their pages; the others give them back */
+	KEEP_STACKS = 16,              /* free stacks of a class that keep their pages, whatever those are */
+	KEEP_BYTES = 16 * 1024 * 1024, /* pages that all others may keep, as far as is known */
+	LOOK_EVERY = 64,               /* so many releases are judged by a look at one */
+	LOOK_PAGES = 64,               /* upmost pages of a stack that are looked at */
 	CLASSES_MAX = 256,
 	STAGGER = 9 * PAGE, /* eight entries of a table of pages lie on one line of the cache */
 };
@@ -49,10 +52,13 @@ struct stack_class {
 	struct stack *free;
 	size_t free_count; /* atomic, for a look without the lock */
 	struct slab *slab;   /* the one that still has slots to carve */
+	unsigned looks;      /* releases of which one in LOOK_EVERY was looked at, roughly; atomic as TOUCHED is */
+	size_t touched;      /* bytes below its top page that a stack has used when it is released, on average of late */
 };
 
 static struct spinlock pool_lock;
 static struct stack_class classes[CLASSES_MAX];
+static size_t kept; /* the sum of stack.kept; atomic, for a look without the lock */
 static _Atomic(struct slab *) slabs;
 static _Atomic int markers = -1; /* -1 unknown, 0 mprotect, 1 guard markers */
 
@@ -224,6 +230,7 @@ struct stack *green__stack_take(size_t size)
 	if (class && class->free) {
 		stack = class->free;
 		class->free = stack->next_free;
+		__atomic_store_n(&kept, kept - stack->kept, __ATOMIC_RELAXED);
 		__atomic_store_n(&class->free_count, class->free_count - 1, __ATOMIC_RELAXED);
 	} else if (class) {
 		stack = stack_carve(class, &error);
@@ -252,19 +259,76 @@ struct stack *green__stack_wrap(void *memory, size_t size)
 	return stack;
 }
 
+/* The page at the top stays anyway: who releases the stack stands on it, or has just been there. */
+static uintptr_t top_page(const struct stack *stack)
+{
+	return (uintptr_t)stack & ~(uintptr_t)(PAGE - 1);
+}
+
+/* How many bytes below its top page STACK has used; all, if it is likely that it went deeper than is looked. */
+static size_t bytes_touched(const struct stack *stack)
+{
+	unsigned char resident[LOOK_PAGES];
+	uintptr_t low = (uintptr_t)stack->low, end = top_page(stack);
+	size_t pages = (end - low) / PAGE, touched = 0;
+
+	if (pages > LOOK_PAGES)
+		pages = LOOK_PAGES;
+	if (sys_failed(sys_call(SYS_mincore, end - pages * PAGE, pages * PAGE, resident)))
+		return end - low;
+	for (size_t i = 0; i < pages; i++)
+		touched += resident[i] & 1;
+	return touched == LOOK_PAGES ? end - low : touched * PAGE;
+}
+
+/* What is likely of STACK, for to ask the kernel about each would be as slow as to let it take the pages. */
+static size_t probably_touched(struct stack_class *class, const struct stack *stack)
+{
+	unsigned looks = __atomic_load_n(&class->looks, __ATOMIC_RELAXED);
+	size_t average = __atomic_load_n(&class->touched, __ATOMIC_RELAXED);
+
+	__atomic_store_n(&class->looks, looks + 1, __ATOMIC_RELAXED);
+	if (looks % LOOK_EVERY == 0) {
+		size_t touched = bytes_touched(stack);
+
+		average = looks ? (average + touched) / 2 : touched;
+		__atomic_store_n(&class->touched, average, __ATOMIC_RELAXED);
+	}
+	return average;
+}
+
+/* The kernel takes 500 ns for it, also where there is hardly anything to take. */
+static void give_pages_back(const struct stack *stack)
+{
+	sys_call(SYS_madvise, stack->low, top_page(stack) - (uintptr_t)stack->low, MADV_DONTNEED);
+}
+
+/* Returns: what of its pages STACK, which is being released, may keep. */
+static uint32_t keep_pages(struct stack_class *class, const struct stack *stack)
+{
+	size_t touched;
+
+	if (__atomic_load_n(&class->free_count, __ATOMIC_RELAXED) < KEEP_STACKS)
+		return 0;
+	touched = probably_touched(class, stack);
+	if (touched <= KEEP_BYTES && __atomic_load_n(&kept, __ATOMIC_RELAXED) <= KEEP_BYTES - touched)
+		return (uint32_t)touched;
+	give_pages_back(stack);
+	return 0;
+}
+
 void green__stack_release(struct stack *stack)
 {
 	struct stack_class *class = stack->class;
-	uintptr_t top_page = (uintptr_t)stack & ~(uintptr_t)(PAGE - 1);
 
 	if (!class)
 		return;
 	if (stack->magic != STACK_LIVE)
 		__builtin_trap();
 	stack->magic = STACK_FREE;
-	if (__atomic_load_n(&class->free_count, __ATOMIC_RELAXED) >= KEEP_DIRTY)
-		sys_call(SYS_madvise, stack->low, top_page - (uintptr_t)stack->low, MADV_DONTNEED);
+	stack->kept = keep_pages(class, stack);
 	spinlock_lock(&pool_lock);
+	__atomic_store_n(&kept, kept + stack->kept, __ATOMIC_RELAXED);
 	stack->next_free = class->free;
 	class->free = stack;
 	__atomic_store_n(&class->free_count, class->free_count + 1, __ATOMIC_RELAXED);

@@ -5,7 +5,8 @@
  * One mapping holds many stacks, each with a guard page at its low end.  What
  * the owner needs to know of a stack lies at its top, on the page that the first
  * frame touches anyway.  Stacks of one size are recycled, last in, first out;
- * slabs are never unmapped.  All calls are safe from any kernel thread.
+ * a few of each size and about 16 MiB of the others keep their pages meanwhile.
+ * Slabs are never unmapped.  All calls are safe from any kernel thread.
  */
 #ifndef GREEN_SWITCH_STACK_H
 #define GREEN_SWITCH_STACK_H
@@ -22,7 +23,8 @@ struct stack_class;
 struct stack {
 	char *low;                 /* lowest byte that may be used */
 	size_t size;               /* bytes from LOW to the end of this struct */
-	size_t guard;              /* bytes below LOW that fault, 0 for memory given by the user */
+	uint32_t guard;            /* bytes below LOW that fault, 0 for memory given by the user */
+	uint32_t kept;             /* while nobody has it: bytes that it may have kept beyond what each class may */
 	struct stack_class *class; /* who recycles it, NULL for memory given by the user */
 	struct stack *next_free;   /* on CLASS's list while nobody has it */
 	uint64_t magic;            /* STACK_LIVE or STACK_FREE: finds a double release */
