@@ -136,7 +136,7 @@ static struct greenlet *task_make(struct hub *hub, void *(*function)(void *), vo
 		errno = EINVAL;
 		return NULL;
 	}
-	stack = green__stack_take(hub->flow->stack_size);
+	stack = green__flow_stack(hub->flow);
 	if (!stack)
 		return NULL;
 	task = green__task_create(hub, stack, function, arg);

@@ -373,7 +373,7 @@ struct green_generator *green_generator_create(void *(*body)(struct green_genera
 		return NULL;
 	}
 	green__taken_back(flow);
-	stack = green__stack_take(flow->stack_size);
+	stack = green__flow_stack(flow);
 	if (!stack)
 		return NULL;
 	generator = green__fault_injected() ? NULL : calloc(1, sizeof(*generator));

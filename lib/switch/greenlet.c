@@ -285,7 +285,8 @@ struct greenlet *green__greenlet_create(struct flow *flow, struct stack *stack, 
 	struct greenlet *greenlet = green__greenlet_on(stack);
 	size_t size = (size_t)((char *)greenlet - stack->low);
 
-	memset(greenlet, 0, sizeof(*greenlet));
+	/* A call, for what the compiler has for a size that it knows takes longer. */
+	memset(greenlet, 0, (size_t)((char *)stack - (char *)greenlet));
 	critical_enter(flow);
 	greenlet_init(greenlet, flow, GREENLET_RAW);
 	greenlet->stack = stack;
@@ -350,7 +351,10 @@ void green__greenlet_unmake(struct greenlet *greenlet)
 	if (unlikely(greenlet->record != NULL))
 		free(greenlet->record);
 	sanitizer_destroy(&greenlet->sanitizer, stack->low, (size_t)((char *)greenlet - stack->low));
-	green__stack_release(stack);
+	if (unlikely(greenlet->flow->gone))
+		green__stack_release(stack);
+	else
+		green__stack_release_near(&greenlet->flow->stacks, stack);
 }
 
 void green__greenlet_release(struct greenlet *greenlet)
@@ -423,7 +427,7 @@ struct greenlet *green_create(void *(*function)(void *), struct greenlet *parent
 		errno = function ? EPERM : EINVAL;
 		return NULL;
 	}
-	stack = green__stack_take(flow->stack_size);
+	stack = green__flow_stack(flow);
 	if (!stack)
 		return NULL;
 	greenlet = green__greenlet_create(flow, stack, function, NULL);
@@ -487,10 +491,10 @@ static void *switch_to(struct greenlet *target, int code, void *value)
 	return hand_over(&delivery);
 }
 
-/* Nearly always TARGET is another one of this thread that waits in a switch. */
+/* Nearly always TARGET is another one of this thread that waits in a switch, or to be begun by one. */
 static bool is_suspended(const struct greenlet *target, const struct greenlet *self)
 {
-	return self && target && target->flow == self->flow && target->state == GREENLET_ACTIVE && target != self &&
+	return self && target && target->flow == self->flow && target->state <= GREENLET_ACTIVE && target != self &&
 	       !target->scheduled && !target->stand_in && target->kind != GREENLET_HUB && self->kind != GREENLET_HUB;
 }
 

@@ -157,6 +157,7 @@ struct flow {
 	unsigned orphans;          /* handle.c: handles that outlive the kernel thread */
 	uint64_t last_id;
 	size_t stack_size;         /* of new greenlets */
+	struct stack_cache stacks; /* those at hand */
 	void *signal_stack;        /* overflow.c's, for the kernel thread of this flow */
 	struct stats own_stats;
 };
@@ -177,6 +178,12 @@ struct flow *green__flow_make(void);
 static inline struct flow *green__flow(void)
 {
 	return likely(green__current) ? green__current->flow : green__flow_make();
+}
+
+/* green__flow_stack - a stack for a new greenlet of FLOW, as green__stack_take; to be used by green__greenlet_create */
+static inline struct stack *green__flow_stack(struct flow *flow)
+{
+	return green__stack_take_near(&flow->stacks, flow->stack_size);
 }
 
 /*

@@ -266,6 +266,7 @@ void green__taken_back(struct flow *flow)
 void green__flow_gone(struct flow *flow)
 {
 	green__taken_back(flow);
+	green__stack_cache_flush(&flow->stacks);
 	spinlock_lock(&border);
 	flow->gone = true;
 	while (!list_empty(&flow->all)) {

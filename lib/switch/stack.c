@@ -31,6 +31,7 @@ enum {
 	SLAB_STACKS_MAX = 256,
 	COLOURS = 16,     /* tops of stacks start on this many different cache lines */
 	COLOUR_STEP = 64,
+	CACHE_STACKS = 8,              /* free stacks that a kernel thread has at hand, which keep their pages, too */
 	KEEP_STACKS = 16,              /* free stacks of a class that keep their pages, whatever those are */
 	KEEP_BYTES = 16 * 1024 * 1024, /* pages that all others may keep, as far as is known */
 	LOOK_EVERY = 64,               /* so many releases are judged by a look at one */
@@ -241,7 +242,26 @@ struct stack *green__stack_take(size_t size)
 		return NULL;
 	}
 	stack->magic = STACK_LIVE;
-	stack->next_free = NULL;
+	return stack;
+}
+
+struct stack *green__stack_take_near(struct stack_cache *cache, size_t size)
+{
+	struct stack *stack = cache->free;
+
+	if (likely(stack && cache->size == size && !green__fault_injected())) {
+		cache->free = stack->next_free;
+		cache->count--;
+		stack->magic = STACK_LIVE;
+		return stack;
+	}
+	if (cache->size != size)
+		green__stack_cache_flush(cache);
+	stack = green__stack_take(size);
+	if (stack) {
+		cache->size = size;
+		cache->class = stack->class;
+	}
 	return stack;
 }
 
@@ -254,7 +274,6 @@ struct stack *green__stack_wrap(void *memory, size_t size)
 	stack->size = (size_t)((char *)(stack + 1) - stack->low);
 	stack->guard = 0;
 	stack->class = NULL;
-	stack->next_free = NULL;
 	stack->magic = STACK_LIVE;
 	return stack;
 }
@@ -317,15 +336,17 @@ static uint32_t keep_pages(struct stack_class *class, const struct stack *stack)
 	return 0;
 }
 
-void green__stack_release(struct stack *stack)
+static void mark_free(struct stack *stack)
 {
-	struct stack_class *class = stack->class;
-
-	if (!class)
-		return;
 	if (stack->magic != STACK_LIVE)
 		__builtin_trap();
 	stack->magic = STACK_FREE;
+}
+
+static void give_to_pool(struct stack *stack)
+{
+	struct stack_class *class = stack->class;
+
 	stack->kept = keep_pages(class, stack);
 	spinlock_lock(&pool_lock);
 	__atomic_store_n(&kept, kept + stack->kept, __ATOMIC_RELAXED);
@@ -333,6 +354,37 @@ void green__stack_release(struct stack *stack)
 	class->free = stack;
 	__atomic_store_n(&class->free_count, class->free_count + 1, __ATOMIC_RELAXED);
 	spinlock_unlock(&pool_lock);
+}
+
+void green__stack_release(struct stack *stack)
+{
+	if (!stack->class)
+		return;
+	mark_free(stack);
+	give_to_pool(stack);
+}
+
+void green__stack_release_near(struct stack_cache *cache, struct stack *stack)
+{
+	if (stack->class != cache->class || !cache->class || cache->count == CACHE_STACKS) {
+		green__stack_release(stack);
+		return;
+	}
+	mark_free(stack);
+	stack->next_free = cache->free;
+	cache->free = stack;
+	cache->count++;
+}
+
+void green__stack_cache_flush(struct stack_cache *cache)
+{
+	while (cache->free) {
+		struct stack *stack = cache->free;
+
+		cache->free = stack->next_free;
+		give_to_pool(stack);
+	}
+	*cache = (struct stack_cache) { .class = NULL };
 }
 
 bool green__stack_is_guard(uintptr_t address)

@@ -43,6 +43,21 @@ enum {
  */
 struct stack *green__stack_take(size_t size);
 
+/* Stacks of one size that one kernel thread has at hand, so that no lock is needed.  Ready when it is zero. */
+struct stack_cache {
+	size_t size;               /* that was asked for last */
+	struct stack_class *class; /* that such stacks are of, NULL before the first */
+	struct stack *free;
+	unsigned count;
+};
+
+/* green__stack_take_near, green__stack_release_near - by way of CACHE, of which only its kernel thread knows */
+struct stack *green__stack_take_near(struct stack_cache *cache, size_t size);
+void green__stack_release_near(struct stack_cache *cache, struct stack *stack);
+
+/* green__stack_cache_flush - everybody may have the stacks in CACHE */
+void green__stack_cache_flush(struct stack_cache *cache);
+
 /* green__stack_wrap - describe MEMORY of SIZE bytes, which stays the caller's, as a stack without guard */
 struct stack *green__stack_wrap(void *memory, size_t size);
 
