@@ -16,16 +16,22 @@ static struct sanitizer_stack outside_notes, inside_notes;
 
 static void go_in(void)
 {
+	struct context *self;
+
 	sanitizer_leave(&outside_notes, &inside_notes, 0);
-	green__context_swap(&outside, &inside);
+	self = green__context_swap(&outside, &inside);
 	sanitizer_arrive(&outside_notes, NULL);
+	ck_assert_ptr_eq(self, &outside);
 }
 
 static void go_out(void)
 {
+	struct context *self;
+
 	sanitizer_leave(&inside_notes, &outside_notes, 0);
-	green__context_swap(&inside, &outside);
+	self = green__context_swap(&inside, &outside);
 	sanitizer_arrive(&inside_notes, NULL);
+	ck_assert_ptr_eq(self, &inside);
 }
 
 static void begin(void (*entry)(void *), void *arg)
