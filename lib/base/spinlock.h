@@ -9,6 +9,7 @@
 #ifndef GREEN_BASE_SPINLOCK_H
 #define GREEN_BASE_SPINLOCK_H
 
+#include "base/alone.h"
 #include "base/sys.h"
 
 struct spinlock {
@@ -22,7 +23,7 @@ static inline void spinlock_init(struct spinlock *lock)
 
 static inline void spinlock_lock(struct spinlock *lock)
 {
-	while (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE))
+	while (!exchange_if(&lock->held, 0, 1))
 		sys_call(SYS_sched_yield);
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/alone.h"
 #include "base/sys.h"
 #include "hub/waiter.h"
 
@@ -40,9 +41,7 @@ static void wake_taken_in(struct hub *hub, struct remote *remote)
 
 static bool decide(struct waiter *waiter, int result)
 {
-	int expected = WAITER_WAITING;
-
-	return __atomic_compare_exchange_n(&waiter->result, &expected, result, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+	return exchange_if(&waiter->result, WAITER_WAITING, result);
 }
 
 /* Of one who is lost with its kernel thread the flow may be gone: only who has decided may look into it. */

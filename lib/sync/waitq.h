@@ -14,7 +14,8 @@
 #ifndef GREEN_SYNC_WAITQ_H
 #define GREEN_SYNC_WAITQ_H
 
-#include "base/spinlock.h"
+#include "base/alone.h"
+#include "base/sys.h"
 #include "green/sync.h"
 #include "hub/waiter.h"
 
@@ -35,10 +36,7 @@ void green__waitq_lock_slowly(struct green_waitq *queue);
 
 static inline void waitq_lock_only(struct green_waitq *queue)
 {
-	int expected = green__process;
-
-	if (unlikely(!__atomic_compare_exchange_n(&queue->lock, &expected, expected + 1, false, __ATOMIC_ACQUIRE,
-						  __ATOMIC_RELAXED)))
+	if (unlikely(!exchange_if(&queue->lock, green__process, green__process + 1)))
 		green__waitq_lock_slowly(queue);
 }
 
