@@ -26,11 +26,6 @@ int64_t clock_after(int64_t ns)
 	return ns == CLOCK_NEVER ? CLOCK_NEVER : clock_add(clock_now(), ns);
 }
 
-int64_t clock_after_ms(int ms)
-{
-	return ms < 0 ? CLOCK_NEVER : clock_after(ms * NS_PER_MS);
-}
-
 int clock_ms_until(int64_t deadline)
 {
 	int64_t left = deadline - clock_now();

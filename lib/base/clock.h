@@ -19,7 +19,10 @@ int64_t clock_now(void);
 int64_t clock_after(int64_t ns);
 
 /* clock_after_ms - as poll(2) counts: -1 (any negative value) is CLOCK_NEVER, 0 is now */
-int64_t clock_after_ms(int ms);
+static inline int64_t clock_after_ms(int ms)
+{
+	return ms < 0 ? CLOCK_NEVER : clock_after(ms * NS_PER_MS);
+}
 
 /* clock_ms_until - for a call that counts as poll(2) does: from now to DEADLINE, rounded up; -1 if that is CLOCK_NEVER */
 int clock_ms_until(int64_t deadline);

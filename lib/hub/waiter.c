@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* waiter.c - the only way to block */
 #include <errno.h>
-#include <string.h>
 
 #include "base/alone.h"
 #include "base/sys.h"
@@ -13,17 +12,16 @@ const char green__wait_descriptors[] = "descriptor";
 
 int green__process;
 
-void green__waiter_init(struct waiter *waiter, enum wait_mode mode, const char *kind, const void *object)
+static GREEN_NOINLINE void timer_off(struct hub *hub, struct waiter *waiter)
 {
-	int result = unlikely(green__current->kind == GREENLET_HUB) ? -EDEADLK : WAITER_WAITING;
+	timer_stop(&hub->timers, &waiter->timer);
+}
 
-	waiter->greenlet = green__current;
-	waiter->mode = mode;
-	waiter->kind = kind;
-	waiter->object = object;
-	waiter->timer.pending = false;
-	waiter->remote.run = NULL;
-	__atomic_store_n(&waiter->result, result, __ATOMIC_RELEASE);
+static void let_go_on(struct hub *hub, struct waiter *waiter)
+{
+	if (unlikely(waiter->timed))
+		timer_off(hub, waiter);
+	green__hub_ready(hub, waiter->greenlet);
 }
 
 /* Runs in the hub for a wake that came from another thread. */
@@ -31,12 +29,11 @@ static void wake_taken_in(struct hub *hub, struct remote *remote)
 {
 	struct waiter *waiter = container_of(remote, struct waiter, remote);
 
+	waiter->from_outside = true;
 	__atomic_add_fetch(&waiter->result, WAITER_FROM_OUTSIDE, __ATOMIC_RELAXED);
 	/* Who is running handlers meanwhile looks when they have run. */
-	if (waiter->greenlet->waiter != waiter)
-		return;
-	timer_stop(&hub->timers, &waiter->timer);
-	green__hub_ready(hub, waiter->greenlet);
+	if (waiter->greenlet->waiter == waiter)
+		let_go_on(hub, waiter);
 }
 
 static bool decide(struct waiter *waiter, int result)
@@ -45,22 +42,27 @@ static bool decide(struct waiter *waiter, int result)
 }
 
 /* Of one who is lost with its kernel thread the flow may be gone: only who has decided may look into it. */
-bool green__wake(struct waiter *waiter, int result)
+static GREEN_NOINLINE bool wake_from_outside(struct waiter *waiter, int result)
 {
 	struct greenlet *greenlet = waiter->greenlet;
-	bool here = green__current && green__current->flow == greenlet->flow;
-	struct hub *hub;
 
-	if (!decide(waiter, here ? result : result - WAITER_FROM_OUTSIDE))
+	if (!decide(waiter, result - WAITER_FROM_OUTSIDE))
 		return false;
-	hub = greenlet->flow->hub;
-	if (!here) {
-		waiter->remote.run = wake_taken_in;
-		green__hub_post(hub, &waiter->remote);
-	} else if (greenlet->waiter == waiter) {
-		timer_stop(&hub->timers, &waiter->timer);
-		green__hub_ready(hub, greenlet);
-	}
+	waiter->remote.run = wake_taken_in;
+	green__hub_post(greenlet->flow->hub, &waiter->remote);
+	return true;
+}
+
+bool green__wake(struct waiter *waiter, int result)
+{
+	struct greenlet *greenlet = waiter->greenlet, *self = green__current;
+
+	if (unlikely(!self || self->flow != greenlet->flow))
+		return wake_from_outside(waiter, result);
+	if (!decide(waiter, result))
+		return false;
+	if (greenlet->waiter == waiter)
+		let_go_on(self->flow->hub, waiter);
 	return true;
 }
 
@@ -84,7 +86,9 @@ static int result_of(const struct waiter *waiter)
 /* What another thread decided it also posts, so the wait lasts until the hub has taken that in. */
 static bool is_over(const struct waiter *waiter)
 {
-	return result_of(waiter) <= 0 && result_of(waiter) > -WAITER_FROM_OUTSIDE;
+	int result = result_of(waiter);
+
+	return result <= 0 && result > -WAITER_FROM_OUTSIDE;
 }
 
 /* True if only the hub of its own thread could find WAITER. */
@@ -152,6 +156,12 @@ static void run_handlers(struct waiter *waiter)
 	raise_pending(waiter);
 }
 
+static GREEN_NOINLINE void timer_on(struct hub *hub, struct waiter *waiter, int64_t deadline)
+{
+	waiter->timed = true;
+	timer_start(&hub->timers, &waiter->timer, deadline, time_is_over);
+}
+
 static void suspend(struct waiter *waiter, int64_t deadline)
 {
 	struct greenlet *self = waiter->greenlet;
@@ -159,12 +169,21 @@ static void suspend(struct waiter *waiter, int64_t deadline)
 
 	self->waiter = waiter;
 	if (deadline != CLOCK_NEVER)
-		timer_start(&hub->timers, &waiter->timer, deadline, time_is_over);
+		timer_on(hub, waiter, deadline);
 	self->burst = 0;
 	self->flow->stats->parks++;
 	green__hub_suspend(hub);
-	timer_stop(&hub->timers, &waiter->timer);
+	if (unlikely(waiter->timed))
+		timer_off(hub, waiter);
 	self->waiter = NULL;
+}
+
+/* What is pending ends the wait as it begins. */
+static GREEN_NOINLINE void end_at_once(struct waiter *waiter)
+{
+	raise_pending(waiter);
+	if ((waiter->mode & WAIT_INTERRUPTIBLE) && waiter->greenlet->interrupted)
+		decide(waiter, -EINTR);
 }
 
 int green__park(struct waiter *waiter, int64_t deadline)
@@ -172,9 +191,8 @@ int green__park(struct waiter *waiter, int64_t deadline)
 	struct greenlet *self = waiter->greenlet;
 
 	critical_enter(self->flow);
-	raise_pending(waiter);
-	if ((waiter->mode & WAIT_INTERRUPTIBLE) && self->interrupted)
-		decide(waiter, -EINTR);
+	if (unlikely(self->error || self->interrupted || self->kind == GREENLET_GENERATOR))
+		end_at_once(waiter);
 	waiter->since = self->flow->hub->now;
 	while (!is_over(waiter)) {
 		if (unlikely(self->interrupted) && lets_handlers_run(waiter))
@@ -182,7 +200,7 @@ int green__park(struct waiter *waiter, int64_t deadline)
 		else
 			suspend(waiter, deadline);
 	}
-	if (result_of(waiter) == -EINTR)
+	if (unlikely(result_of(waiter) == -EINTR))
 		self->interrupted = false;
 	critical_leave(self->flow);
 	return result_of(waiter);
@@ -202,11 +220,6 @@ void green__raise(struct greenlet *greenlet, int code, void *value)
 	if (acting != greenlet && green__error_asks_for_end(code))
 		green__error_set(greenlet, code, value);
 	green__raised(acting);
-}
-
-int green__raised_error(int error)
-{
-	return error == -ECANCELED ? -green_error_number(green__current->error) : error;
 }
 
 void green__raise_again(void)

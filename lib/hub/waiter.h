@@ -3,6 +3,7 @@
 #ifndef GREEN_HUB_WAITER_H
 #define GREEN_HUB_WAITER_H
 
+#include <errno.h>
 #include <limits.h>
 
 #include "hub/hub.h"
@@ -27,16 +28,22 @@ extern const char green__wait_descriptors[]; /* a struct fd_waits */
 /* Twice the number of forks between the first process that used the library and this one. */
 extern int green__process;
 
-/* One wait of one greenlet; lives on its stack.  The first of wake, timeout and interrupt decides. */
+/*
+ * One wait of one greenlet; lives on its stack.  The first of wake, timeout and interrupt decides.
+ *
+ * What a wait without a deadline, woken by its own kernel thread, touches comes first.
+ */
 struct waiter {
 	struct greenlet *greenlet;
 	int result;          /* atomic: WAITER_WAITING until decided, then 0 or -errno */
-	enum wait_mode mode;
+	unsigned char mode;  /* enum wait_mode */
+	bool timed;          /* TIMER is in use */
+	bool from_outside;   /* another kernel thread has decided it, which may not be done with it yet */
 	const char *kind;    /* for reports: what it waits for, as "event"; a constant text */
 	const void *object;  /* for reports: the event itself; NULL if there is none */
 	int64_t since;       /* for reports: when it parked, as precise as the hub's clock */
-	struct timer timer;
 	struct remote remote;
+	struct timer timer;
 };
 
 /* One who waits until the hub has nothing else to do; lives on its stack. */
@@ -52,7 +59,18 @@ struct idler {
  * stays ("event", "queue, for room"), and the address of that, which nobody follows.
  * In the hub greenlet nobody may wait: there it is over before it begins, with -EDEADLK.
  */
-void green__waiter_init(struct waiter *waiter, enum wait_mode mode, const char *kind, const void *object);
+static inline void green__waiter_init(struct waiter *waiter, enum wait_mode mode, const char *kind, const void *object)
+{
+	struct greenlet *self = green__current;
+
+	waiter->greenlet = self;
+	waiter->mode = (unsigned char)mode;
+	waiter->timed = false;
+	waiter->from_outside = false;
+	waiter->kind = kind;
+	waiter->object = object;
+	__atomic_store_n(&waiter->result, unlikely(self->kind == GREENLET_HUB) ? -EDEADLK : WAITER_WAITING, __ATOMIC_RELEASE);
+}
 
 /*
  * green__park - let others run until WAITER is woken or DEADLINE (absolute) has come
@@ -77,7 +95,10 @@ void green__interrupt(struct greenlet *greenlet);
 void green__raise(struct greenlet *greenlet, int code, void *value);
 
 /* green__raised_error - ERROR of a wait; -ECANCELED, which says that an error was raised, becomes that error's -errno */
-int green__raised_error(int error);
+static inline int green__raised_error(int error)
+{
+	return unlikely(error == -ECANCELED) ? -green_error_number(green__current->error) : error;
+}
 
 /* green__raise_again - the error that ended the last wait is still to be told: the call had done something before */
 void green__raise_again(void);

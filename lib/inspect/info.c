@@ -43,7 +43,7 @@ static void tell_wait(const struct waiter *waiter, struct green_info *info)
 	info->waits_for = waiter->kind;
 	info->object = waiter->object;
 	info->waiting_ms = now > waiter->since ? (now - waiter->since) / NS_PER_MS : 0;
-	if (waiter->timer.pending)
+	if (waiter->timed && waiter->timer.pending)
 		info->left_ms = waiter->timer.node.key > now ? (waiter->timer.node.key - now) / NS_PER_MS : 0;
 	if (waiter->kind == green__wait_descriptors)
 		tell_descriptors(waiter->object, info);
