@@ -22,7 +22,7 @@ static int wait_in(struct green_waitq *in, void **item, int timeout_ms)
 	int error;
 
 	waitq_lock(in);
-	while ((error = green__waitq_wait(in, &entry, "test", timeout_ms)) == -EAGAIN)
+	while ((error = green__waitq_wait(in, &entry, "test", timeout_ms)) == WAITQ_AGAIN)
 		;
 	ck_assert(green__waitq_check(in));
 	ck_assert(!entry.queued);
@@ -117,6 +117,25 @@ START_TEST(ck13_woken_first_the_kill_comes_too_late)
 	ck_assert_int_eq(guests[0].error, 0);
 	ck_assert_ptr_eq(guests[0].item, &queue);
 	ck_assert_int_eq(guests[1].error, 0);
+}
+END_TEST
+
+static void *takes(void *semaphore)
+{
+	assert_fails(green_semaphore_acquire(semaphore, -1) == -1, EAGAIN);
+	green_error_clear();
+	return NULL;
+}
+
+/* What a wait says to the call above it, that there is a hub now, is not to be taken for an error. */
+START_TEST(s9_an_error_ends_the_wait_whatever_its_number)
+{
+	struct green_semaphore semaphore = GREEN_SEMAPHORE_INIT(0);
+	struct greenlet *task = green_spawn(takes, &semaphore);
+
+	green_yield();
+	ck_assert_int_eq(green_kill_with(task, EAGAIN, NULL, 1000), 0);
+	join(task);
 }
 END_TEST
 
@@ -324,6 +343,7 @@ int main(void)
 	tcase_add_test(tcase, ck13_who_came_first_is_woken_first);
 	tcase_add_test(tcase, ck13_killed_first_the_wake_goes_to_the_next);
 	tcase_add_test(tcase, ck13_woken_first_the_kill_comes_too_late);
+	tcase_add_test(tcase, s9_an_error_ends_the_wait_whatever_its_number);
 	tcase_add_test(tcase, a_time_that_is_over_leaves_nothing_behind);
 	tcase_add_test(tcase, to3_a_scope_of_time_ends_the_wait);
 	tcase_add_test(tcase, h3_ck6_a_callback_that_would_wait_fails_at_once);

@@ -62,7 +62,7 @@ static int put_take(struct green_choice *choice)
 	int error;
 
 	waitq_lock(waiters);
-	while ((error = green__queue_put(choice->object, choice->value)) == -EAGAIN)
+	while ((error = green__queue_put(choice->object, choice->value)) == WAITQ_AGAIN)
 		;
 	waitq_unlock(waiters);
 	return end_of_queue(choice, error);

@@ -32,6 +32,6 @@ int green_event_wait(struct green_event *event, int timeout_ms)
 	waitq_lock(&event->waiters);
 	do
 		error = event->set ? 0 : green__waitq_wait(&event->waiters, &entry, "event", timeout_ms);
-	while (error == -EAGAIN);
+	while (error == WAITQ_AGAIN);
 	return waitq_finish(&event->waiters, error);
 }

@@ -56,10 +56,10 @@ static bool has_room(const struct green_group *group)
 static int wait_for_place(struct green_group *group, bool takes, int timeout_ms)
 {
 	struct waitq_entry entry = { .item = takes ? NULL : group };
-	int error = -EAGAIN;
+	int error = WAITQ_AGAIN;
 
 	waitq_lock(&group->room);
-	while (error == -EAGAIN) {
+	while (error == WAITQ_AGAIN) {
 		if (group->killing) {
 			error = -ESHUTDOWN;
 		} else if (has_room(group)) {
@@ -297,10 +297,10 @@ static int wait_for_rest(struct green_group *group, bool stop, int timeout_ms)
 	int error = 0;
 
 	waitq_lock(&group->rest);
-	while (group->size && !(stop && group->failures) && (!error || error == -EAGAIN))
+	while (group->size && !(stop && group->failures) && (!error || error == WAITQ_AGAIN))
 		error = green__waitq_wait(&group->rest, &entry, "group", clock_ms_until(deadline));
 	waitq_unlock(&group->rest);
-	return error == -EAGAIN ? 0 : error;
+	return error == WAITQ_AGAIN ? 0 : error;
 }
 
 int green_group_join(struct green_group *group, int flags, int timeout_ms)

@@ -119,7 +119,7 @@ static int wait_for_room(struct green_mapping *mapping)
 	int error = 0;
 
 	waitq_lock(&mapping->room);
-	while (mapping->begun >= mapping->ahead && (!error || error == -EAGAIN))
+	while (mapping->begun >= mapping->ahead && (!error || error == WAITQ_AGAIN))
 		error = green__waitq_wait(&mapping->room, &entry, "room in a mapping", -1);
 	waitq_unlock(&mapping->room);
 	return error;
@@ -196,9 +196,9 @@ static int wait_for_slot(struct green_mapping *mapping, int timeout_ms)
 	struct waitq_entry entry;
 	int error = 0;
 
-	while (!first_done(mapping) && !(mapping->over && !mapping->begun) && (!error || error == -EAGAIN))
+	while (!first_done(mapping) && !(mapping->over && !mapping->begun) && (!error || error == WAITQ_AGAIN))
 		error = green__waitq_wait(&mapping->readers, &entry, "mapping", clock_ms_until(deadline));
-	return error == -EAGAIN ? 0 : error;
+	return error == WAITQ_AGAIN ? 0 : error;
 }
 
 int green_mapping_next(struct green_mapping *mapping, void **result, int timeout_ms)

@@ -42,7 +42,7 @@ static int lock_wait(struct green_mutex *mutex, struct greenlet *self, int timeo
 
 	do {
 		error = green__waitq_wait(&mutex->waiters, &entry, "mutex", timeout_ms);
-	} while (error == -EAGAIN && (error = green__mutex_try(mutex, self)) == -EBUSY);
+	} while (error == WAITQ_AGAIN && (error = green__mutex_try(mutex, self)) == -EBUSY);
 	return error;
 }
 

@@ -291,9 +291,9 @@ int green_native_pool_resize(struct green_native_pool *pool, unsigned limit)
 static int take_place(struct green_native_pool *pool)
 {
 	struct waitq_entry entry;
-	int error = -EAGAIN;
+	int error = WAITQ_AGAIN;
 
-	while (error == -EAGAIN) {
+	while (error == WAITQ_AGAIN) {
 		if (pool->closing)
 			return -ESHUTDOWN;
 		if (pool->places < pool->limit && waitq_empty(&pool->room)) {
@@ -387,10 +387,10 @@ int green_native_pool_join(struct green_native_pool *pool, int timeout_ms)
 	int error = 0;
 
 	waitq_lock(&pool->rest);
-	while (!at_rest(pool) && (!error || error == -EAGAIN))
+	while (!at_rest(pool) && (!error || error == WAITQ_AGAIN))
 		error = green__waitq_wait(&pool->rest, &entry, "native pool", clock_ms_until(deadline));
 	waitq_unlock(&pool->rest);
-	return (int)sys_result(error == -EAGAIN ? 0 : error);
+	return (int)sys_result(error == WAITQ_AGAIN ? 0 : error);
 }
 
 /* Locked.  Calls that have not begun are cancelled. */

@@ -171,7 +171,7 @@ static int grow(struct green_queue *queue)
 	waitq_unlock(&queue->waiters);
 	free(memory);
 	waitq_lock(&queue->waiters);
-	return -EAGAIN;
+	return WAITQ_AGAIN;
 }
 
 static bool full(const struct green_queue *queue)
@@ -239,7 +239,7 @@ struct green_waitq *green__queue_waiters(struct green_queue *queue)
 
 /* --- calls that wait --- */
 
-/* Waits with ENTRY; -EAGAIN as green__waitq_wait. */
+/* Waits with ENTRY; WAITQ_AGAIN as green__waitq_wait. */
 static int wait_for(struct green_queue *queue, struct waitq_entry *entry, int what, int timeout_ms)
 {
 	entry->what = what;
@@ -258,7 +258,7 @@ int green_queue_put(struct green_queue *queue, void *item, int timeout_ms)
 			entry.item = item;
 			error = wait_for(queue, &entry, QUEUE_PUTS, timeout_ms);
 		}
-	} while (error == -EAGAIN);
+	} while (error == WAITQ_AGAIN);
 	return waitq_finish(&queue->waiters, error);
 }
 
@@ -275,7 +275,7 @@ int green_queue_get(struct green_queue *queue, void **item, int timeout_ms)
 		error = wait_for(queue, &entry, QUEUE_GETS, timeout_ms);
 		if (!error)
 			*item = entry.item;
-	} while (error == -EAGAIN);
+	} while (error == WAITQ_AGAIN);
 	return waitq_finish(&queue->waiters, error);
 }
 
@@ -292,7 +292,7 @@ int green_queue_peek(struct green_queue *queue, void **item, int timeout_ms)
 		error = wait_for(queue, &entry, QUEUE_PEEKS, timeout_ms);
 		if (!error)
 			*item = entry.item;
-	} while (error == -EAGAIN);
+	} while (error == WAITQ_AGAIN);
 	return waitq_finish(&queue->waiters, error);
 }
 

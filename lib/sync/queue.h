@@ -22,7 +22,7 @@ struct green_waitq *green__queue_waiters(struct green_queue *queue);
  * green__queue_get, green__queue_put - get or put at once; locked
  *
  * Returns: 0; -EBUSY: the caller must wait, in an entry with ITEM and QUEUE_GETS or QUEUE_PUTS; -ESHUTDOWN; -ENOMEM;
- * -EAGAIN: meanwhile the lock was given back: look again
+ * WAITQ_AGAIN: meanwhile the lock was given back: look again
  */
 int green__queue_get(struct green_queue *queue, void **item);
 int green__queue_put(struct green_queue *queue, void *item);

@@ -43,7 +43,7 @@ static int enter(struct green_rwlock *lock, int what, struct greenlet *self, int
 			return 0;
 		}
 		error = lock->writer == self ? -EDEADLK : green__waitq_wait(&lock->waiters, &entry, kinds[what], timeout_ms);
-	} while (error == -EAGAIN);
+	} while (error == WAITQ_AGAIN);
 	if (error)
 		let_in(lock);
 	return error;

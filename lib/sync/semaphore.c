@@ -15,7 +15,7 @@ int green_semaphore_acquire(struct green_semaphore *semaphore, int timeout_ms)
 	do {
 		entry.what = SEMAPHORE_TAKES;
 		error = semaphore_try(semaphore) ? 0 : green__waitq_wait(&semaphore->waiters, &entry, "semaphore", timeout_ms);
-	} while (error == -EAGAIN);
+	} while (error == WAITQ_AGAIN);
 	return waitq_finish(&semaphore->waiters, error);
 }
 
@@ -52,7 +52,7 @@ int green_semaphore_wait(struct green_semaphore *semaphore, int timeout_ms)
 	do {
 		entry.what = SEMAPHORE_LOOKS;
 		error = semaphore->count ? 0 : green__waitq_wait(&semaphore->waiters, &entry, "semaphore", timeout_ms);
-	} while (error == -EAGAIN);
+	} while (error == WAITQ_AGAIN);
 	return waitq_finish(&semaphore->waiters, error);
 }
 

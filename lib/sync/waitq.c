@@ -103,7 +103,7 @@ static int hub_made(struct green_waitq *queue)
 	waitq_unlock(queue);
 	made = green__hub() != NULL;
 	waitq_lock(queue);
-	return made ? -EAGAIN : -ENOMEM;
+	return made ? WAITQ_AGAIN : -ENOMEM;
 }
 
 /* The caller stays in its critical section, or a signal handler could come between the lock and the wait. */

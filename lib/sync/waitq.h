@@ -21,6 +21,9 @@
 
 #pragma GCC visibility push(default)
 
+/* What no call fails with: whatever is negative, somebody may raise. */
+enum { WAITQ_AGAIN = 1 };
+
 /* One place in one queue; a waiter may have several in different queues. */
 struct waitq_entry {
 	struct waitq_entry *next, *prev;
@@ -93,7 +96,7 @@ size_t green__waitq_wake_all(struct green_waitq *queue, int result);
  * the address of QUEUE: "event".  TIMEOUT_MS as for poll(2).
  * Switches: yes.
  * Returns: what the wake carried; or, having done nothing but leave the queue,
- *   -EAGAIN     there was no hub; now there is.  Meanwhile the lock was given back: look again
+ *   WAITQ_AGAIN there was no hub; now there is.  Meanwhile the lock was given back: look again
  *   -ETIMEDOUT  TIMEOUT_MS passed, or is 0, or a scope of time is over
  *   -EDEADLK    nothing could end the wait, or the caller is a callback of the loop
  *   -ENOMEM     there is no hub; -ECANCELED and others: the error that was raised
