@@ -30,8 +30,10 @@ int green_event_wait(struct green_event *event, int timeout_ms)
 	int error;
 
 	waitq_lock(&event->waiters);
-	do
-		error = event->set ? 0 : green__waitq_wait(&event->waiters, &entry, "event", timeout_ms);
-	while (error == WAITQ_AGAIN);
-	return waitq_finish(&event->waiters, error);
+	do {
+		if (event->set)
+			return waitq_finish(&event->waiters, 0);
+		error = green__waitq_wait_unlock(&event->waiters, &entry, "event", timeout_ms);
+	} while (error == WAITQ_AGAIN);
+	return (int)sys_result(error);
 }

@@ -35,29 +35,22 @@ int green__mutex_try(struct green_mutex *mutex, struct greenlet *self)
 	return 0;
 }
 
-static int lock_wait(struct green_mutex *mutex, struct greenlet *self, int timeout_ms)
-{
-	struct waitq_entry entry;
-	int error;
-
-	do {
-		error = green__waitq_wait(&mutex->waiters, &entry, "mutex", timeout_ms);
-	} while (error == WAITQ_AGAIN && (error = green__mutex_try(mutex, self)) == -EBUSY);
-	return error;
-}
-
 int green_mutex_lock(struct green_mutex *mutex, int timeout_ms)
 {
 	struct greenlet *self = likely(green__current != NULL) ? green__current : green_current();
+	struct waitq_entry entry;
 	int error;
 
 	if (unlikely(!self))
 		return -1;
 	waitq_lock(&mutex->waiters);
-	error = green__mutex_try(mutex, self);
-	if (error == -EBUSY)
-		error = lock_wait(mutex, self, timeout_ms);
-	return waitq_finish(&mutex->waiters, error);
+	do {
+		error = green__mutex_try(mutex, self);
+		if (error != -EBUSY)
+			return waitq_finish(&mutex->waiters, error);
+		error = green__waitq_wait_unlock(&mutex->waiters, &entry, "mutex", timeout_ms);
+	} while (error == WAITQ_AGAIN);
+	return (int)sys_result(error);
 }
 
 static void hand_on(struct green_mutex *mutex)

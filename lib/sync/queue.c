@@ -239,11 +239,11 @@ struct green_waitq *green__queue_waiters(struct green_queue *queue)
 
 /* --- calls that wait --- */
 
-/* Waits with ENTRY; WAITQ_AGAIN as green__waitq_wait. */
+/* Waits with ENTRY, as green__waitq_wait_unlock. */
 static int wait_for(struct green_queue *queue, struct waitq_entry *entry, int what, int timeout_ms)
 {
 	entry->what = what;
-	return green__waitq_wait(&queue->waiters, entry, what == QUEUE_PUTS ? "queue, for room" : "queue", timeout_ms);
+	return green__waitq_wait_unlock(&queue->waiters, entry, what == QUEUE_PUTS ? "queue, for room" : "queue", timeout_ms);
 }
 
 int green_queue_put(struct green_queue *queue, void *item, int timeout_ms)
@@ -254,12 +254,14 @@ int green_queue_put(struct green_queue *queue, void *item, int timeout_ms)
 	waitq_lock(&queue->waiters);
 	do {
 		error = green__queue_put(queue, item);
-		if (error == -EBUSY) {
-			entry.item = item;
-			error = wait_for(queue, &entry, QUEUE_PUTS, timeout_ms);
-		}
+		if (error == WAITQ_AGAIN)
+			continue;
+		if (error != -EBUSY)
+			return waitq_finish(&queue->waiters, error);
+		entry.item = item;
+		error = wait_for(queue, &entry, QUEUE_PUTS, timeout_ms);
 	} while (error == WAITQ_AGAIN);
-	return waitq_finish(&queue->waiters, error);
+	return (int)sys_result(error);
 }
 
 int green_queue_get(struct green_queue *queue, void **item, int timeout_ms)
@@ -271,12 +273,12 @@ int green_queue_get(struct green_queue *queue, void **item, int timeout_ms)
 	do {
 		error = green__queue_get(queue, item);
 		if (error != -EBUSY)
-			continue;
+			return waitq_finish(&queue->waiters, error);
 		error = wait_for(queue, &entry, QUEUE_GETS, timeout_ms);
-		if (!error)
-			*item = entry.item;
 	} while (error == WAITQ_AGAIN);
-	return waitq_finish(&queue->waiters, error);
+	if (!error)
+		*item = entry.item;
+	return (int)sys_result(error);
 }
 
 int green_queue_peek(struct green_queue *queue, void **item, int timeout_ms)
@@ -288,12 +290,12 @@ int green_queue_peek(struct green_queue *queue, void **item, int timeout_ms)
 	do {
 		error = queue->channel ? -EINVAL : peek(queue, item);
 		if (error != -EBUSY)
-			continue;
+			return waitq_finish(&queue->waiters, error);
 		error = wait_for(queue, &entry, QUEUE_PEEKS, timeout_ms);
-		if (!error)
-			*item = entry.item;
 	} while (error == WAITQ_AGAIN);
-	return waitq_finish(&queue->waiters, error);
+	if (!error)
+		*item = entry.item;
+	return (int)sys_result(error);
 }
 
 /* --- questions, and the end --- */

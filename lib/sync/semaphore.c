@@ -13,10 +13,12 @@ int green_semaphore_acquire(struct green_semaphore *semaphore, int timeout_ms)
 
 	waitq_lock(&semaphore->waiters);
 	do {
+		if (semaphore_try(semaphore))
+			return waitq_finish(&semaphore->waiters, 0);
 		entry.what = SEMAPHORE_TAKES;
-		error = semaphore_try(semaphore) ? 0 : green__waitq_wait(&semaphore->waiters, &entry, "semaphore", timeout_ms);
+		error = green__waitq_wait_unlock(&semaphore->waiters, &entry, "semaphore", timeout_ms);
 	} while (error == WAITQ_AGAIN);
-	return waitq_finish(&semaphore->waiters, error);
+	return (int)sys_result(error);
 }
 
 /* One who only looks has seen the unit, whoever takes it. */
@@ -50,10 +52,12 @@ int green_semaphore_wait(struct green_semaphore *semaphore, int timeout_ms)
 
 	waitq_lock(&semaphore->waiters);
 	do {
+		if (semaphore->count)
+			return waitq_finish(&semaphore->waiters, 0);
 		entry.what = SEMAPHORE_LOOKS;
-		error = semaphore->count ? 0 : green__waitq_wait(&semaphore->waiters, &entry, "semaphore", timeout_ms);
+		error = green__waitq_wait_unlock(&semaphore->waiters, &entry, "semaphore", timeout_ms);
 	} while (error == WAITQ_AGAIN);
-	return waitq_finish(&semaphore->waiters, error);
+	return (int)sys_result(error);
 }
 
 size_t green_semaphore_count(const struct green_semaphore *semaphore)

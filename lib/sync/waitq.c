@@ -71,9 +71,12 @@ bool green__waitq_wake_first(struct green_waitq *queue, int result)
 {
 	struct waitq_entry *entry = queue->first;
 
+	bool woken;
+
 	green__waitq_remove(queue, entry);
-	entry->woken = green__wake(entry->waiter, result);
-	return entry->woken;
+	woken = green__wake(entry->waiter, result);
+	__atomic_store_n(&entry->woken, woken, __ATOMIC_RELAXED);
+	return woken;
 }
 
 struct waitq_entry *green__waitq_wake(struct green_waitq *queue, int result)
@@ -106,37 +109,89 @@ static int hub_made(struct green_waitq *queue)
 	return made ? WAITQ_AGAIN : -ENOMEM;
 }
 
-/* The caller stays in its critical section, or a signal handler could come between the lock and the wait. */
-static int wait_in(struct green_waitq *queue, struct waitq_entry *entry, const char *kind, enum wait_mode mode,
-		   int64_t deadline)
+/*
+ * The lock is held before, not after.  The caller stays in its critical section, or a signal handler could come between
+ * the lock and the wait.
+ */
+static int park_in(struct green_waitq *queue, struct waitq_entry *entry, struct waiter *waiter, int64_t deadline)
 {
-	struct greenlet *self = green__current;
-	struct waiter waiter;
+	struct hub *hub = green__current->flow->hub;
 	int error;
 
-	green__waiter_init(&waiter, mode, kind, queue);
-	green__waitq_append(queue, entry, &waiter);
-	__atomic_store_n(&queue->lock, green__process, __ATOMIC_RELEASE);
-	self->flow->hub->shared++;
-	error = green__park(&waiter, deadline);
-	self->flow->hub->shared--;
+	green__waitq_append(queue, entry, waiter);
+	waitq_unlock_only(queue);
+	hub->shared++;
+	error = green__park(waiter, deadline);
+	hub->shared--;
+	return error;
+}
+
+/* Lock; then whoever has taken ENTRY off QUEUE is done with it. */
+static void come_back(struct green_waitq *queue, struct waitq_entry *entry)
+{
 	waitq_lock_only(queue);
 	green__waitq_remove(queue, entry);
-	return error;
+}
+
+/* True if one of the same kernel thread has taken ENTRY off its queue and woken the caller. */
+static bool woken_from_here(const struct waitq_entry *entry, const struct waiter *waiter)
+{
+	return __atomic_load_n(&entry->woken, __ATOMIC_RELAXED) && !waiter->from_outside;
+}
+
+static bool has_hub(void)
+{
+	return green__current && green__current->flow->hub;
 }
 
 int green__waitq_wait(struct green_waitq *queue, struct waitq_entry *entry, const char *kind, int timeout_ms)
 {
+	struct waiter waiter;
+	int error;
+
 	if (timeout_ms == 0)
 		return -ETIMEDOUT;
-	if (unlikely(!green__current || !green__current->flow->hub))
+	if (unlikely(!has_hub()))
 		return hub_made(queue);
-	return green__raised_error(wait_in(queue, entry, kind, WAIT_RAISABLE, clock_after_ms(timeout_ms)));
+	green__waiter_init(&waiter, WAIT_RAISABLE, kind, queue);
+	error = park_in(queue, entry, &waiter, clock_after_ms(timeout_ms));
+	come_back(queue, entry);
+	return green__raised_error(error);
+}
+
+static int wait_not(struct green_waitq *queue, int error)
+{
+	if (error != WAITQ_AGAIN)
+		waitq_unlock(queue);
+	return error;
+}
+
+int green__waitq_wait_unlock(struct green_waitq *queue, struct waitq_entry *entry, const char *kind, int timeout_ms)
+{
+	struct waiter waiter;
+	int error;
+
+	if (unlikely(timeout_ms == 0 || !has_hub()))
+		return wait_not(queue, timeout_ms == 0 ? -ETIMEDOUT : hub_made(queue));
+	green__waiter_init(&waiter, WAIT_RAISABLE, kind, queue);
+	error = park_in(queue, entry, &waiter, clock_after_ms(timeout_ms));
+	if (unlikely(!woken_from_here(entry, &waiter))) {
+		come_back(queue, entry);
+		waitq_unlock_only(queue);
+	}
+	critical_leave(waiter.greenlet->flow);
+	return green__raised_error(error);
 }
 
 int green__waitq_wait_plainly(struct green_waitq *queue, struct waitq_entry *entry, const char *kind)
 {
-	return wait_in(queue, entry, kind, WAIT_PLAIN, CLOCK_NEVER);
+	struct waiter waiter;
+	int error;
+
+	green__waiter_init(&waiter, WAIT_PLAIN, kind, queue);
+	error = park_in(queue, entry, &waiter, CLOCK_NEVER);
+	come_back(queue, entry);
+	return error;
 }
 
 bool green__waitq_check(const struct green_waitq *queue)

@@ -7,7 +7,8 @@
  * wakes the first that can still be woken and may hand it an item through the entry.
  * All happens with the lock held, from any kernel thread, so one who was woken has what it waited
  * for, and one whose time was over before, or who was killed, is passed over.  Whoever was
- * woken takes the lock once more before it goes on, so that the waker is done with its stack by then.
+ * woken takes the lock once more before it goes on, so that the waker is done with its stack by then;
+ * unless that was one of its own kernel thread, which cannot have been left in the middle.
  *
  * While the lock is held nobody may switch, block or run foreign code.
  */
@@ -31,7 +32,7 @@ struct waitq_entry {
 	void *item;  /* what the two sides hand each other; the object's own, as is */
 	int what;    /* what is waited for */
 	bool queued; /* it is on the queue */
-	bool woken;  /* it was through this one that the wait ended */
+	bool woken;  /* atomic: it was through this one that the wait ended */
 };
 
 /* green__waitq_lock_slowly - QUEUE's lock is held, or the parent's */
@@ -51,9 +52,14 @@ static inline void waitq_lock(struct green_waitq *queue)
 	waitq_lock_only(queue);
 }
 
-static inline void waitq_unlock(struct green_waitq *queue)
+static inline void waitq_unlock_only(struct green_waitq *queue)
 {
 	__atomic_store_n(&queue->lock, green__process, __ATOMIC_RELEASE);
+}
+
+static inline void waitq_unlock(struct green_waitq *queue)
+{
+	waitq_unlock_only(queue);
 	if (likely(green__current != NULL))
 		critical_leave(green__current->flow);
 }
@@ -102,6 +108,9 @@ size_t green__waitq_wake_all(struct green_waitq *queue, int result);
  *   -ENOMEM     there is no hub; -ECANCELED and others: the error that was raised
  */
 int green__waitq_wait(struct green_waitq *queue, struct waitq_entry *entry, const char *kind, int timeout_ms);
+
+/* green__waitq_wait_unlock - as green__waitq_wait, but the lock is given back, as by waitq_unlock; but with WAITQ_AGAIN */
+int green__waitq_wait_unlock(struct green_waitq *queue, struct waitq_entry *entry, const char *kind, int timeout_ms);
 
 /* green__waitq_wait_plainly - as green__waitq_wait, for ever and whatever is raised meanwhile; there is a hub */
 int green__waitq_wait_plainly(struct green_waitq *queue, struct waitq_entry *entry, const char *kind);
