@@ -45,6 +45,7 @@ void green__callbacks_run(struct hub *hub);
 static inline void green__callback_queue(struct hub *hub, struct callback *callback)
 {
 	list_append(&hub->calls, &callback->link);
+	hub->chores = true;
 	if (unlikely(hub->outside_told))
 		green__outside_told(hub, 0);
 }

@@ -316,6 +316,7 @@ static int link_and_arm(struct hub *hub, struct fd_wait *wait)
 void green__fd_watch_again(struct hub *hub, struct fd_wait *wait)
 {
 	list_append(&hub->fds->looks, &wait->link);
+	hub->chores = true;
 	if (unlikely(hub->outside_told))
 		green__outside_told(hub, 0);
 }
@@ -349,7 +350,7 @@ static void looked_at(struct hub *hub, struct fd_wait *wait, const struct pollfd
 		error = link_and_arm(hub, wait);
 		/* Where the kernel has no memory to tell, the next look will find out. */
 		if (error)
-			list_append(&hub->fds->looks, &wait->link);
+			green__fd_watch_again(hub, wait);
 	}
 }
 

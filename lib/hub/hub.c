@@ -87,12 +87,16 @@ static bool wants_idle(const struct hub *hub)
 	return !list_empty(&hub->idlers) || !list_empty(&hub->idle_watchers);
 }
 
-/* Something that only the hub greenlet does is to be done, and not because of the time. */
-static bool work_is_left(const struct hub *hub)
+/* Something that only the hub greenlet does is to be done: whoever leaves it sets hub->chores. */
+static bool chores_left(const struct hub *hub)
 {
-	return hub->flow->interrupts || __atomic_load_n(&hub->remote, __ATOMIC_SEQ_CST) || wants_idle(hub) ||
-	       green__fd_look_due(hub) || !list_empty(&hub->preempted) || green__callbacks_ready(hub) ||
-	       !list_empty(&hub->prepare_watchers) || !list_empty(&hub->check_watchers) || hub->outside;
+	return wants_idle(hub) || green__fd_look_due(hub) || !list_empty(&hub->preempted) || !list_empty(&hub->calls) ||
+	       !list_empty(&hub->calling) || !list_empty(&hub->prepare_watchers) || !list_empty(&hub->check_watchers);
+}
+
+static bool posts_left(const struct hub *hub)
+{
+	return hub->flow->interrupts || __atomic_load_n(&hub->remote, __ATOMIC_SEQ_CST);
 }
 
 /* A timer or an event may be due. */
@@ -104,31 +108,40 @@ static bool time_tells(struct hub *hub)
 	return hub->now >= timerq_next(&hub->timers) || hub->now - hub->polled >= POLL_INTERVAL;
 }
 
+static struct greenlet *first_of(struct hub *hub, struct list *list)
+{
+	hub->budget--;
+	return container_of(list_pop(list), struct greenlet, ready);
+}
+
 /*
  * An iteration in which the hub greenlet would do nothing but begin the next pass needs no switch to it.
- * Who watches switches sees one for each yield.
+ * Who watches switches sees one for each yield; a foreign loop has the hub do so.
  */
-static bool next_pass(struct hub *hub)
+static struct greenlet *first_of_next_pass(struct hub *hub)
 {
-	if (list_empty(&hub->ready) || hub->flow->watched || work_is_left(hub) || time_tells(hub))
-		return false;
+	struct greenlet *first;
+
+	if (list_empty(&hub->ready) || hub->chores || hub->flow->watched || posts_left(hub) || time_tells(hub))
+		return hub->greenlet;
 	__atomic_store_n(&hub->iterations, hub->iterations + 1, __ATOMIC_RELAXED);
 	hub->slice_end = hub->now + hub->slice;
+	first = first_of(hub, &hub->ready);
 	list_splice(&hub->pass, &hub->ready);
-	return true;
+	return first;
 }
 
 /* Who runs next: the next of this pass, the first of the next one, or the hub greenlet. */
+static struct greenlet *pick_in(struct hub *hub)
+{
+	if (unlikely(hub->budget == 0))
+		return hub->greenlet;
+	return list_empty(&hub->pass) ? first_of_next_pass(hub) : first_of(hub, &hub->pass);
+}
+
 static struct greenlet *pick(struct flow *flow)
 {
-	struct hub *hub = flow->hub;
-	struct list *node;
-
-	if (hub->budget == 0 || (list_empty(&hub->pass) && !next_pass(hub)))
-		return hub->greenlet;
-	node = list_pop(&hub->pass);
-	hub->budget--;
-	return container_of(node, struct greenlet, ready);
+	return pick_in(flow->hub);
 }
 
 void green__hub_suspend(struct hub *hub)
@@ -138,7 +151,7 @@ void green__hub_suspend(struct hub *hub)
 
 	self->scheduled = true;
 	hub->outside_told = false;
-	next = pick(hub->flow);
+	next = pick_in(hub);
 	if (next != self)
 		green__greenlet_switch(next, NULL);
 	self->scheduled = false;
@@ -151,6 +164,7 @@ void green__hub_preempted(struct hub *hub)
 	critical_enter(hub->flow);
 	green__current->burst = 0;
 	list_append(&hub->preempted, &green__current->ready);
+	hub->chores = true;
 	green__hub_suspend(hub);
 	critical_leave(hub->flow);
 }
@@ -163,8 +177,7 @@ static bool anything_ready(const struct hub *hub)
 
 bool green__hub_busy(const struct hub *hub)
 {
-	return anything_ready(hub) || hub->flow->interrupts || __atomic_load_n(&hub->remote, __ATOMIC_SEQ_CST) ||
-	       wants_idle(hub) || green__fd_look_due(hub);
+	return anything_ready(hub) || posts_left(hub) || wants_idle(hub) || green__fd_look_due(hub);
 }
 
 bool green__hub_wanted(struct hub *hub)
@@ -237,9 +250,10 @@ static void run_pass(struct hub *hub)
 	node = preempted_one(hub);
 	if (node)
 		list_append(&hub->pass, node);
+	hub->chores = hub->chores && chores_left(hub);
 	while (!list_empty(&hub->pass)) {
 		hub->budget = BUDGET;
-		green__greenlet_switch(pick(hub->flow), NULL);
+		green__greenlet_switch(pick_in(hub), NULL);
 		if (list_empty(&hub->pass))
 			return;
 		hub->now = clock_now();
@@ -586,6 +600,7 @@ int green__hub_after_fork(struct hub *hub)
 	list_init(&hub->preempted);
 	list_init(&hub->parts);
 	list_init(&hub->idlers);
+	hub->chores = true;
 	timerq_init(&hub->timers);
 	green__timeouts_forked(hub);
 	list_init(&hub->errands);
@@ -617,7 +632,7 @@ static bool scheduled_list_check(const struct list *list)
 
 bool green__hub_check(const struct hub *hub)
 {
-	return scheduled_list_check(&hub->ready) && scheduled_list_check(&hub->pass) &&
+	return (hub->chores || !chores_left(hub)) && scheduled_list_check(&hub->ready) && scheduled_list_check(&hub->pass) &&
 	       scheduled_list_check(&hub->preempted) && heap_check(&hub->timers.heap) &&
 	       list_check(&hub->calls) && list_check(&hub->calling) && list_check(&hub->flow->all);
 }

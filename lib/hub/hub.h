@@ -70,6 +70,7 @@ struct hub {
 	struct signals *signals;   /* signal.c: NULL until a signal is wanted */
 	struct signal_task *signal_tasks; /* net/signal.c */
 	struct outside *outside;   /* outside.c: NULL until a foreign loop asks */
+	bool chores;               /* there may be something to do that only the hub greenlet does; it finds out itself when no more */
 	bool outside_told;         /* main runs, so what becomes ready has to be told to the foreign loop */
 	int64_t slice;
 	struct list ready;         /* struct greenlet.ready: who runs in the next pass */

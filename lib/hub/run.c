@@ -108,6 +108,7 @@ int green_idle(void)
 	critical_enter(hub->flow);
 	green__waiter_init(&idler.waiter, WAIT_RAISABLE, "idle hub", NULL);
 	list_append(&hub->idlers, &idler.link);
+	hub->chores = true;
 	error = green__raised_error(green__park(&idler.waiter, CLOCK_NEVER));
 	list_remove(&idler.link);
 	critical_leave(hub->flow);

@@ -273,6 +273,7 @@ static int watch_stage(struct watcher *watcher, struct list *list)
 {
 	critical_enter(watcher->hub->flow);
 	list_append(list, &watcher->active);
+	watcher->hub->chores = true;
 	green__watcher_start(watcher);
 	/* There is a round to be called in. */
 	if (unlikely(watcher->hub->outside_told))
