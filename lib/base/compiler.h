@@ -12,6 +12,7 @@
 
 #define GREEN_EXPORT __attribute__((visibility("default")))
 #define GREEN_NOINLINE __attribute__((noinline))
+#define GREEN_INLINE inline __attribute__((always_inline))
 #define GREEN_INITIAL_EXEC __attribute__((tls_model("initial-exec")))
 
 /* What follows is handed to FUNCTION when its block ends, however that comes about. */

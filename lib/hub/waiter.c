@@ -144,7 +144,7 @@ static bool lets_handlers_run(const struct waiter *waiter)
 }
 
 /* WAITER stays where it is, so whoever decides it meanwhile has decided it. */
-static void run_handlers(struct waiter *waiter)
+static GREEN_NOINLINE void run_handlers(struct waiter *waiter)
 {
 	struct flow *flow = waiter->greenlet->flow;
 	unsigned critical = flow->critical;
@@ -158,23 +158,20 @@ static void run_handlers(struct waiter *waiter)
 
 static GREEN_NOINLINE void timer_on(struct hub *hub, struct waiter *waiter, int64_t deadline)
 {
+	if (is_over(waiter))
+		return;
 	waiter->timed = true;
 	timer_start(&hub->timers, &waiter->timer, deadline, time_is_over);
 }
 
-static void suspend(struct waiter *waiter, int64_t deadline)
+static void suspend(struct hub *hub, struct waiter *waiter)
 {
 	struct greenlet *self = waiter->greenlet;
-	struct hub *hub = self->flow->hub;
 
 	self->waiter = waiter;
-	if (deadline != CLOCK_NEVER)
-		timer_on(hub, waiter, deadline);
 	self->burst = 0;
-	self->flow->stats->parks++;
+	hub->flow->stats->parks++;
 	green__hub_suspend(hub);
-	if (unlikely(waiter->timed))
-		timer_off(hub, waiter);
 	self->waiter = NULL;
 }
 
@@ -189,20 +186,25 @@ static GREEN_NOINLINE void end_at_once(struct waiter *waiter)
 int green__park(struct waiter *waiter, int64_t deadline)
 {
 	struct greenlet *self = waiter->greenlet;
+	struct hub *hub = self->flow->hub;
 
-	critical_enter(self->flow);
+	critical_enter(hub->flow);
 	if (unlikely(self->error || self->interrupted || self->kind == GREENLET_GENERATOR))
 		end_at_once(waiter);
-	waiter->since = self->flow->hub->now;
+	waiter->since = hub->now;
+	if (deadline != CLOCK_NEVER)
+		timer_on(hub, waiter, deadline);
 	while (!is_over(waiter)) {
 		if (unlikely(self->interrupted) && lets_handlers_run(waiter))
 			run_handlers(waiter);
 		else
-			suspend(waiter, deadline);
+			suspend(hub, waiter);
 	}
+	if (unlikely(waiter->timed))
+		timer_off(hub, waiter);
 	if (unlikely(result_of(waiter) == -EINTR))
 		self->interrupted = false;
-	critical_leave(self->flow);
+	critical_leave(hub->flow);
 	return result_of(waiter);
 }
 

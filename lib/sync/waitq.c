@@ -99,7 +99,7 @@ size_t green__waitq_wake_all(struct green_waitq *queue, int result)
 	return count;
 }
 
-static int hub_made(struct green_waitq *queue)
+static GREEN_NOINLINE int hub_made(struct green_waitq *queue)
 {
 	bool made;
 
@@ -113,9 +113,9 @@ static int hub_made(struct green_waitq *queue)
  * The lock is held before, not after.  The caller stays in its critical section, or a signal handler could come between
  * the lock and the wait.
  */
-static int park_in(struct green_waitq *queue, struct waitq_entry *entry, struct waiter *waiter, int64_t deadline)
+static GREEN_INLINE int park_in(struct green_waitq *queue, struct waitq_entry *entry, struct waiter *waiter, int64_t deadline)
 {
-	struct hub *hub = green__current->flow->hub;
+	struct hub *hub = waiter->greenlet->flow->hub;
 	int error;
 
 	green__waitq_append(queue, entry, waiter);
@@ -159,11 +159,20 @@ int green__waitq_wait(struct green_waitq *queue, struct waitq_entry *entry, cons
 	return green__raised_error(error);
 }
 
-static int wait_not(struct green_waitq *queue, int error)
+/* The wait does not begin. */
+static GREEN_NOINLINE int wait_not(struct green_waitq *queue, int timeout_ms)
 {
+	int error = timeout_ms == 0 ? -ETIMEDOUT : hub_made(queue);
+
 	if (error != WAITQ_AGAIN)
 		waitq_unlock(queue);
 	return error;
+}
+
+static GREEN_NOINLINE void come_back_and_leave(struct green_waitq *queue, struct waitq_entry *entry)
+{
+	come_back(queue, entry);
+	waitq_unlock_only(queue);
 }
 
 int green__waitq_wait_unlock(struct green_waitq *queue, struct waitq_entry *entry, const char *kind, int timeout_ms)
@@ -172,13 +181,11 @@ int green__waitq_wait_unlock(struct green_waitq *queue, struct waitq_entry *entr
 	int error;
 
 	if (unlikely(timeout_ms == 0 || !has_hub()))
-		return wait_not(queue, timeout_ms == 0 ? -ETIMEDOUT : hub_made(queue));
+		return wait_not(queue, timeout_ms);
 	green__waiter_init(&waiter, WAIT_RAISABLE, kind, queue);
 	error = park_in(queue, entry, &waiter, clock_after_ms(timeout_ms));
-	if (unlikely(!woken_from_here(entry, &waiter))) {
-		come_back(queue, entry);
-		waitq_unlock_only(queue);
-	}
+	if (unlikely(!woken_from_here(entry, &waiter)))
+		come_back_and_leave(queue, entry);
 	critical_leave(waiter.greenlet->flow);
 	return green__raised_error(error);
 }
