@@ -75,13 +75,6 @@ void green__hubs_visit(bool (*visit)(struct hub *, void *argument), void *argume
 	spinlock_unlock(&registry.lock);
 }
 
-void green__hub_ready(struct hub *hub, struct greenlet *greenlet)
-{
-	list_append(&hub->ready, &greenlet->ready);
-	if (unlikely(hub->outside_told))
-		green__outside_told(hub, 0);
-}
-
 static bool wants_idle(const struct hub *hub)
 {
 	return !list_empty(&hub->idlers) || !list_empty(&hub->idle_watchers);
@@ -105,6 +98,7 @@ static bool time_tells(struct hub *hub)
 	if (timerq_next(&hub->timers) == CLOCK_NEVER && !hub->fd_waits && list_empty(&hub->watchers))
 		return false;
 	hub->now = clock_now();
+	hub->slice_end = hub->now + hub->slice;
 	return hub->now >= timerq_next(&hub->timers) || hub->now - hub->polled >= POLL_INTERVAL;
 }
 
@@ -125,7 +119,6 @@ static struct greenlet *first_of_next_pass(struct hub *hub)
 	if (list_empty(&hub->ready) || hub->chores || hub->flow->watched || posts_left(hub) || time_tells(hub))
 		return hub->greenlet;
 	__atomic_store_n(&hub->iterations, hub->iterations + 1, __ATOMIC_RELAXED);
-	hub->slice_end = hub->now + hub->slice;
 	first = first_of(hub, &hub->ready);
 	list_splice(&hub->pass, &hub->ready);
 	return first;

@@ -132,8 +132,16 @@ unsigned green__hubs(void);
  */
 void green__hubs_visit(bool (*visit)(struct hub *, void *argument), void *argument);
 
+/* green__outside_told - outside.c: something has become ready, or will before the timer's time */
+void green__outside_told(struct hub *hub, int64_t due);
+
 /* green__hub_ready - let GREENLET, which waits for its turn, run in the next pass */
-void green__hub_ready(struct hub *hub, struct greenlet *greenlet);
+static inline void green__hub_ready(struct hub *hub, struct greenlet *greenlet)
+{
+	list_append(&hub->ready, &greenlet->ready);
+	if (unlikely(hub->outside_told))
+		green__outside_told(hub, 0);
+}
 
 /* green__hub_suspend - run others until somebody calls green__hub_ready for the current greenlet; critical */
 void green__hub_suspend(struct hub *hub);

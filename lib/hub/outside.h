@@ -22,9 +22,6 @@ struct outside {
 /* green__outside_leave - the main greenlet goes on, while the hub has this to do */
 void green__outside_leave(struct hub *hub);
 
-/* green__outside_told - something has become ready, or will before the timer's time */
-void green__outside_told(struct hub *hub, int64_t due);
-
 void green__outside_destroy(struct hub *hub);
 
 #pragma GCC visibility pop

@@ -183,12 +183,11 @@ static GREEN_NOINLINE void end_at_once(struct waiter *waiter)
 		decide(waiter, -EINTR);
 }
 
-int green__park(struct waiter *waiter, int64_t deadline)
+int green__park_critical(struct waiter *waiter, int64_t deadline)
 {
 	struct greenlet *self = waiter->greenlet;
 	struct hub *hub = self->flow->hub;
 
-	critical_enter(hub->flow);
 	if (unlikely(self->error || self->interrupted || self->kind == GREENLET_GENERATOR))
 		end_at_once(waiter);
 	waiter->since = hub->now;
@@ -204,7 +203,6 @@ int green__park(struct waiter *waiter, int64_t deadline)
 		timer_off(hub, waiter);
 	if (unlikely(result_of(waiter) == -EINTR))
 		self->interrupted = false;
-	critical_leave(hub->flow);
 	return result_of(waiter);
 }
 

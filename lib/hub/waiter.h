@@ -26,7 +26,7 @@ extern const char green__wait_join[];        /* the task, a struct greenlet */
 extern const char green__wait_descriptors[]; /* a struct fd_waits */
 
 /* Twice the number of forks between the first process that used the library and this one. */
-extern int green__process;
+extern int green__process __attribute__((visibility("hidden")));
 
 /*
  * One wait of one greenlet; lives on its stack.  The first of wake, timeout and interrupt decides.
@@ -72,6 +72,9 @@ static inline void green__waiter_init(struct waiter *waiter, enum wait_mode mode
 	__atomic_store_n(&waiter->result, unlikely(self->kind == GREENLET_HUB) ? -EDEADLK : WAITER_WAITING, __ATOMIC_RELEASE);
 }
 
+/* green__park_critical - as green__park, for one who is in a critical section and stays in it */
+int green__park_critical(struct waiter *waiter, int64_t deadline);
+
 /*
  * green__park - let others run until WAITER is woken or DEADLINE (absolute) has come
  *
@@ -79,7 +82,16 @@ static inline void green__waiter_init(struct waiter *waiter, enum wait_mode mode
  * Returns: 0 or what the wake carried; -ETIMEDOUT; -EINTR; -EDEADLK if nothing
  * is left that could ever end the wait.
  */
-int green__park(struct waiter *waiter, int64_t deadline);
+static inline int green__park(struct waiter *waiter, int64_t deadline)
+{
+	struct flow *flow = waiter->greenlet->flow;
+	int error;
+
+	critical_enter(flow);
+	error = green__park_critical(waiter, deadline);
+	critical_leave(flow);
+	return error;
+}
 
 /* green__wake - end WAITER's wait with RESULT (0 or -errno); false if it was decided before.  Any thread. */
 bool green__wake(struct waiter *waiter, int result);

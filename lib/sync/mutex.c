@@ -35,15 +35,12 @@ int green__mutex_try(struct green_mutex *mutex, struct greenlet *self)
 	return 0;
 }
 
-int green_mutex_lock(struct green_mutex *mutex, int timeout_ms)
+/* Locked before, not after. */
+static GREEN_NOINLINE int lock_owned(struct green_mutex *mutex, struct greenlet *self, int timeout_ms)
 {
-	struct greenlet *self = likely(green__current != NULL) ? green__current : green_current();
 	struct waitq_entry entry;
 	int error;
 
-	if (unlikely(!self))
-		return -1;
-	waitq_lock(&mutex->waiters);
 	do {
 		error = green__mutex_try(mutex, self);
 		if (error != -EBUSY)
@@ -53,6 +50,29 @@ int green_mutex_lock(struct green_mutex *mutex, int timeout_ms)
 	return (int)sys_result(error);
 }
 
+static GREEN_NOINLINE int lock_slowly(struct green_mutex *mutex, int timeout_ms)
+{
+	struct greenlet *self = green_current();
+
+	if (!self)
+		return -1;
+	waitq_lock(&mutex->waiters);
+	return lock_owned(mutex, self, timeout_ms);
+}
+
+int green_mutex_lock(struct green_mutex *mutex, int timeout_ms)
+{
+	struct greenlet *self = green__current;
+
+	if (unlikely(!self || !waitq_try(&mutex->waiters, self)))
+		return lock_slowly(mutex, timeout_ms);
+	if (mutex->owner)
+		return lock_owned(mutex, self, timeout_ms);
+	own(mutex, self);
+	waitq_leave(&mutex->waiters, self);
+	return 0;
+}
+
 static void hand_on(struct green_mutex *mutex)
 {
 	struct waitq_entry *next = waitq_empty(&mutex->waiters) ? NULL : green__waitq_wake(&mutex->waiters, 0);
@@ -60,11 +80,11 @@ static void hand_on(struct green_mutex *mutex)
 	own(mutex, next ? next->waiter->greenlet : NULL);
 }
 
-int green_mutex_unlock(struct green_mutex *mutex)
+/* Locked before, not after. */
+static GREEN_NOINLINE int unlock_wanted(struct green_mutex *mutex)
 {
 	int error = 0;
 
-	waitq_lock(&mutex->waiters);
 	if (unlikely(!mutex->owner || mutex->owner != green__current))
 		error = -EPERM;
 	else if (mutex->depth > 1)
@@ -72,6 +92,25 @@ int green_mutex_unlock(struct green_mutex *mutex)
 	else
 		hand_on(mutex);
 	return waitq_finish(&mutex->waiters, error);
+}
+
+static GREEN_NOINLINE int unlock_slowly(struct green_mutex *mutex)
+{
+	waitq_lock(&mutex->waiters);
+	return unlock_wanted(mutex);
+}
+
+int green_mutex_unlock(struct green_mutex *mutex)
+{
+	struct greenlet *self = green__current;
+
+	if (unlikely(!self || !waitq_try(&mutex->waiters, self)))
+		return unlock_slowly(mutex);
+	if (mutex->owner != self || mutex->depth > 1 || !waitq_empty(&mutex->waiters))
+		return unlock_wanted(mutex);
+	__atomic_store_n(&mutex->owner, NULL, __ATOMIC_RELAXED);
+	waitq_leave(&mutex->waiters, self);
+	return 0;
 }
 
 struct greenlet *green_mutex_owner(const struct green_mutex *mutex)

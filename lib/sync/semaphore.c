@@ -6,12 +6,12 @@
  */
 #include "sync/semaphore.h"
 
-int green_semaphore_acquire(struct green_semaphore *semaphore, int timeout_ms)
+/* Locked before, not after. */
+static GREEN_NOINLINE int acquire_locked(struct green_semaphore *semaphore, int timeout_ms)
 {
 	struct waitq_entry entry;
 	int error;
 
-	waitq_lock(&semaphore->waiters);
 	do {
 		if (semaphore_try(semaphore))
 			return waitq_finish(&semaphore->waiters, 0);
@@ -21,20 +21,46 @@ int green_semaphore_acquire(struct green_semaphore *semaphore, int timeout_ms)
 	return (int)sys_result(error);
 }
 
-/* One who only looks has seen the unit, whoever takes it. */
-static int release(struct green_semaphore *semaphore)
+static GREEN_NOINLINE int acquire_slowly(struct green_semaphore *semaphore, int timeout_ms)
+{
+	waitq_lock(&semaphore->waiters);
+	return acquire_locked(semaphore, timeout_ms);
+}
+
+int green_semaphore_acquire(struct green_semaphore *semaphore, int timeout_ms)
+{
+	struct greenlet *self = green__current;
+
+	if (unlikely(!self || !waitq_try(&semaphore->waiters, self)))
+		return acquire_slowly(semaphore, timeout_ms);
+	if (!semaphore_try(semaphore))
+		return acquire_locked(semaphore, timeout_ms);
+	waitq_leave(&semaphore->waiters, self);
+	return 0;
+}
+
+/* True if somebody has it.  One who only looks has seen the unit, whoever takes it. */
+static bool hand_on(struct green_semaphore *semaphore)
 {
 	struct waitq_entry *entry;
+
+	while ((entry = green__waitq_wake(&semaphore->waiters, 0))) {
+		if (entry->what == SEMAPHORE_TAKES)
+			return true;
+	}
+	return false;
+}
+
+static int release(struct green_semaphore *semaphore)
+{
 	size_t count = semaphore->count;
 
+	if (count == 0 && !waitq_empty(&semaphore->waiters) && hand_on(semaphore))
+		return 0;
 	if (count == GREEN_UNLIMITED)
 		return 0;
 	if (count + 1 == GREEN_UNLIMITED || (semaphore->limit && count >= semaphore->limit))
 		return -EOVERFLOW;
-	while ((entry = green__waitq_wake(&semaphore->waiters, 0))) {
-		if (entry->what == SEMAPHORE_TAKES)
-			return 0;
-	}
 	__atomic_store_n(&semaphore->count, count + 1, __ATOMIC_RELAXED);
 	return 0;
 }

@@ -67,14 +67,24 @@ void green__waitq_remove(struct green_waitq *queue, struct waitq_entry *entry)
 		queue->last = entry->prev;
 }
 
+static struct waitq_entry *take_first(struct green_waitq *queue)
+{
+	struct waitq_entry *entry = queue->first, *next = entry->next;
+
+	entry->queued = false;
+	queue->first = next;
+	if (next)
+		next->prev = NULL;
+	else
+		queue->last = NULL;
+	return entry;
+}
+
 bool green__waitq_wake_first(struct green_waitq *queue, int result)
 {
-	struct waitq_entry *entry = queue->first;
+	struct waitq_entry *entry = take_first(queue);
+	bool woken = green__wake(entry->waiter, result);
 
-	bool woken;
-
-	green__waitq_remove(queue, entry);
-	woken = green__wake(entry->waiter, result);
 	__atomic_store_n(&entry->woken, woken, __ATOMIC_RELAXED);
 	return woken;
 }
@@ -121,7 +131,7 @@ static GREEN_INLINE int park_in(struct green_waitq *queue, struct waitq_entry *e
 	green__waitq_append(queue, entry, waiter);
 	waitq_unlock_only(queue);
 	hub->shared++;
-	error = green__park(waiter, deadline);
+	error = green__park_critical(waiter, deadline);
 	hub->shared--;
 	return error;
 }

@@ -52,6 +52,17 @@ static inline void waitq_lock(struct green_waitq *queue)
 	waitq_lock_only(queue);
 }
 
+/* waitq_try - waitq_lock for SELF, the current greenlet, if it takes no time, else the caller calls that; waitq_leave is its end */
+static inline bool waitq_try(struct green_waitq *queue, struct greenlet *self)
+{
+	critical_enter(self->flow);
+	if (likely(exchange_if(&queue->lock, green__process, green__process + 1)))
+		return true;
+	/* Signals are looked at in the end. */
+	self->flow->critical--;
+	return false;
+}
+
 static inline void waitq_unlock_only(struct green_waitq *queue)
 {
 	__atomic_store_n(&queue->lock, green__process, __ATOMIC_RELEASE);
@@ -62,6 +73,12 @@ static inline void waitq_unlock(struct green_waitq *queue)
 	waitq_unlock_only(queue);
 	if (likely(green__current != NULL))
 		critical_leave(green__current->flow);
+}
+
+static inline void waitq_leave(struct green_waitq *queue, struct greenlet *self)
+{
+	waitq_unlock_only(queue);
+	critical_leave(self->flow);
 }
 
 /* waitq_empty - nobody waits; locked */
