@@ -19,16 +19,18 @@ struct joiner {
 /* Who is told may watch again. */
 static void tell(struct greenlet *task)
 {
-	struct list watches;
-	struct list *node;
+	struct list *node = list_pop(&task->watches);
+	struct list others;
 
-	list_init(&watches);
-	list_splice(&watches, &task->watches);
-	while ((node = list_pop(&watches))) {
+	if (!node)
+		return;
+	list_init(&others);
+	list_splice(&others, &task->watches);
+	do {
 		struct task_watch *watch = container_of(node, struct task_watch, link);
 
 		watch->ended(watch, task);
-	}
+	} while ((node = list_pop(&others)));
 }
 
 /* Unless somebody else does, and nobody after this.  Who was cancelled is no trouble. */
@@ -96,7 +98,7 @@ int green__task_join(struct greenlet *task, int64_t deadline, enum wait_mode mod
 	critical_enter(task->flow);
 	green__waiter_init(&joiner.waiter, mode, green__wait_join, task);
 	green__task_watch(task, &joiner.watch, joined);
-	error = green__park(&joiner.waiter, deadline);
+	error = green__park_critical(&joiner.waiter, deadline);
 	list_remove(&joiner.watch.link);
 	critical_leave(task->flow);
 	return error;

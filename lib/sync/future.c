@@ -330,9 +330,11 @@ static int park_for(struct green_future *future, struct hub *hub, int timeout_ms
 	if (!pending)
 		return 0;
 	hub->shared++;
-	error = green__park(&self.waiter, clock_after_ms(timeout_ms));
+	error = green__park_critical(&self.waiter, clock_after_ms(timeout_ms));
 	hub->shared--;
-	/* Who decides is done with the watch, and with the waiter, once the lock is free. */
+	/* One of this kernel thread who has decided is done with the watch, and with the waiter; any other once the lock is free. */
+	if (likely(!error && !self.waiter.from_outside))
+		return 0;
 	green__future_lock(future);
 	list_remove(&self.watch.link);
 	green__future_unlock(future);
