@@ -7,7 +7,8 @@ void green_event_set(struct green_event *event)
 {
 	waitq_lock(&event->waiters);
 	__atomic_store_n(&event->set, true, __ATOMIC_RELEASE);
-	green__waitq_wake_all(&event->waiters, 0);
+	if (!waitq_empty(&event->waiters))
+		green__waitq_wake_all(&event->waiters, 0);
 	waitq_unlock(&event->waiters);
 }
 
@@ -23,8 +24,7 @@ bool green_event_is_set(const struct green_event *event)
 	return __atomic_load_n(&event->set, __ATOMIC_ACQUIRE);
 }
 
-/* With the lock even if the flag is up, so that who raised it is done with the event, and its memory may go. */
-int green_event_wait(struct green_event *event, int timeout_ms)
+static GREEN_NOINLINE int wait_slowly(struct green_event *event, int timeout_ms)
 {
 	struct waitq_entry entry;
 	int error;
@@ -36,4 +36,21 @@ int green_event_wait(struct green_event *event, int timeout_ms)
 		error = green__waitq_wait_unlock(&event->waiters, &entry, "event", timeout_ms);
 	} while (error == WAITQ_AGAIN);
 	return (int)sys_result(error);
+}
+
+/* With the lock even if the flag is up, so that who raised it is done with the event, and its memory may go. */
+int green_event_wait(struct green_event *event, int timeout_ms)
+{
+	struct greenlet *self = green__current;
+
+	if (unlikely(!self || !waitq_try(&event->waiters, self)))
+		return wait_slowly(event, timeout_ms);
+	if (event->set) {
+		waitq_leave(&event->waiters, self);
+		return 0;
+	}
+	if (likely(self->flow->hub != NULL))
+		return green__waitq_wait_last(&event->waiters, 0, "event", timeout_ms);
+	waitq_give_back(&event->waiters, self);
+	return wait_slowly(event, timeout_ms);
 }

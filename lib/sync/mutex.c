@@ -35,12 +35,15 @@ int green__mutex_try(struct green_mutex *mutex, struct greenlet *self)
 	return 0;
 }
 
-/* Locked before, not after. */
-static GREEN_NOINLINE int lock_owned(struct green_mutex *mutex, struct greenlet *self, int timeout_ms)
+static GREEN_NOINLINE int lock_slowly(struct green_mutex *mutex, int timeout_ms)
 {
+	struct greenlet *self = green_current();
 	struct waitq_entry entry;
 	int error;
 
+	if (!self)
+		return -1;
+	waitq_lock(&mutex->waiters);
 	do {
 		error = green__mutex_try(mutex, self);
 		if (error != -EBUSY)
@@ -50,27 +53,21 @@ static GREEN_NOINLINE int lock_owned(struct green_mutex *mutex, struct greenlet 
 	return (int)sys_result(error);
 }
 
-static GREEN_NOINLINE int lock_slowly(struct green_mutex *mutex, int timeout_ms)
-{
-	struct greenlet *self = green_current();
-
-	if (!self)
-		return -1;
-	waitq_lock(&mutex->waiters);
-	return lock_owned(mutex, self, timeout_ms);
-}
-
 int green_mutex_lock(struct green_mutex *mutex, int timeout_ms)
 {
 	struct greenlet *self = green__current;
 
 	if (unlikely(!self || !waitq_try(&mutex->waiters, self)))
 		return lock_slowly(mutex, timeout_ms);
-	if (mutex->owner)
-		return lock_owned(mutex, self, timeout_ms);
-	own(mutex, self);
-	waitq_leave(&mutex->waiters, self);
-	return 0;
+	if (!mutex->owner) {
+		own(mutex, self);
+		waitq_leave(&mutex->waiters, self);
+		return 0;
+	}
+	if (likely(mutex->owner != self && self->flow->hub))
+		return green__waitq_wait_last(&mutex->waiters, 0, "mutex", timeout_ms);
+	waitq_give_back(&mutex->waiters, self);
+	return lock_slowly(mutex, timeout_ms);
 }
 
 static void hand_on(struct green_mutex *mutex)

@@ -6,12 +6,12 @@
  */
 #include "sync/semaphore.h"
 
-/* Locked before, not after. */
-static GREEN_NOINLINE int acquire_locked(struct green_semaphore *semaphore, int timeout_ms)
+static GREEN_NOINLINE int acquire_slowly(struct green_semaphore *semaphore, int timeout_ms)
 {
 	struct waitq_entry entry;
 	int error;
 
+	waitq_lock(&semaphore->waiters);
 	do {
 		if (semaphore_try(semaphore))
 			return waitq_finish(&semaphore->waiters, 0);
@@ -21,22 +21,20 @@ static GREEN_NOINLINE int acquire_locked(struct green_semaphore *semaphore, int 
 	return (int)sys_result(error);
 }
 
-static GREEN_NOINLINE int acquire_slowly(struct green_semaphore *semaphore, int timeout_ms)
-{
-	waitq_lock(&semaphore->waiters);
-	return acquire_locked(semaphore, timeout_ms);
-}
-
 int green_semaphore_acquire(struct green_semaphore *semaphore, int timeout_ms)
 {
 	struct greenlet *self = green__current;
 
 	if (unlikely(!self || !waitq_try(&semaphore->waiters, self)))
 		return acquire_slowly(semaphore, timeout_ms);
-	if (!semaphore_try(semaphore))
-		return acquire_locked(semaphore, timeout_ms);
-	waitq_leave(&semaphore->waiters, self);
-	return 0;
+	if (semaphore_try(semaphore)) {
+		waitq_leave(&semaphore->waiters, self);
+		return 0;
+	}
+	if (likely(self->flow->hub != NULL))
+		return green__waitq_wait_last(&semaphore->waiters, SEMAPHORE_TAKES, "semaphore", timeout_ms);
+	waitq_give_back(&semaphore->waiters, self);
+	return acquire_slowly(semaphore, timeout_ms);
 }
 
 /* True if somebody has it.  One who only looks has seen the unit, whoever takes it. */

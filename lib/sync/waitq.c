@@ -185,19 +185,35 @@ static GREEN_NOINLINE void come_back_and_leave(struct green_waitq *queue, struct
 	waitq_unlock_only(queue);
 }
 
-int green__waitq_wait_unlock(struct green_waitq *queue, struct waitq_entry *entry, const char *kind, int timeout_ms)
+/* The lock is held before, not after, and the critical section ends. */
+static GREEN_INLINE int wait_off(struct green_waitq *queue, struct waitq_entry *entry, const char *kind, int timeout_ms)
 {
 	struct waiter waiter;
 	int error;
 
-	if (unlikely(timeout_ms == 0 || !has_hub()))
-		return wait_not(queue, timeout_ms);
 	green__waiter_init(&waiter, WAIT_RAISABLE, kind, queue);
 	error = park_in(queue, entry, &waiter, clock_after_ms(timeout_ms));
 	if (unlikely(!woken_from_here(entry, &waiter)))
 		come_back_and_leave(queue, entry);
 	critical_leave(waiter.greenlet->flow);
 	return green__raised_error(error);
+}
+
+int green__waitq_wait_unlock(struct green_waitq *queue, struct waitq_entry *entry, const char *kind, int timeout_ms)
+{
+	if (unlikely(timeout_ms == 0 || !has_hub()))
+		return wait_not(queue, timeout_ms);
+	return wait_off(queue, entry, kind, timeout_ms);
+}
+
+int green__waitq_wait_last(struct green_waitq *queue, int what, const char *kind, int timeout_ms)
+{
+	struct waitq_entry entry;
+
+	if (unlikely(timeout_ms == 0))
+		return waitq_finish(queue, -ETIMEDOUT);
+	entry.what = what;
+	return (int)sys_result(wait_off(queue, &entry, kind, timeout_ms));
 }
 
 int green__waitq_wait_plainly(struct green_waitq *queue, struct waitq_entry *entry, const char *kind)

@@ -52,13 +52,12 @@ static inline void waitq_lock(struct green_waitq *queue)
 	waitq_lock_only(queue);
 }
 
-/* waitq_try - waitq_lock for SELF, the current greenlet, if it takes no time, else the caller calls that; waitq_leave is its end */
+/* waitq_try - waitq_lock for SELF, the current greenlet, if it takes no time; else the caller calls that */
 static inline bool waitq_try(struct green_waitq *queue, struct greenlet *self)
 {
 	critical_enter(self->flow);
 	if (likely(exchange_if(&queue->lock, green__process, green__process + 1)))
 		return true;
-	/* Signals are looked at in the end. */
 	self->flow->critical--;
 	return false;
 }
@@ -73,6 +72,13 @@ static inline void waitq_unlock(struct green_waitq *queue)
 	waitq_unlock_only(queue);
 	if (likely(green__current != NULL))
 		critical_leave(green__current->flow);
+}
+
+/* waitq_give_back - waitq_leave for one who calls waitq_lock next, whose end looks at the signals that have come */
+static inline void waitq_give_back(struct green_waitq *queue, struct greenlet *self)
+{
+	waitq_unlock_only(queue);
+	self->flow->critical--;
 }
 
 static inline void waitq_leave(struct green_waitq *queue, struct greenlet *self)
@@ -128,6 +134,13 @@ int green__waitq_wait(struct green_waitq *queue, struct waitq_entry *entry, cons
 
 /* green__waitq_wait_unlock - as green__waitq_wait, but the lock is given back, as by waitq_unlock; but with WAITQ_AGAIN */
 int green__waitq_wait_unlock(struct green_waitq *queue, struct waitq_entry *entry, const char *kind, int timeout_ms);
+
+/*
+ * green__waitq_wait_last - the rest of a public call of one who has a hub: wait for WHAT; the result of the call
+ *
+ * The lock is given back, as by waitq_unlock.
+ */
+int green__waitq_wait_last(struct green_waitq *queue, int what, const char *kind, int timeout_ms);
 
 /* green__waitq_wait_plainly - as green__waitq_wait, for ever and whatever is raised meanwhile; there is a hub */
 int green__waitq_wait_plainly(struct green_waitq *queue, struct waitq_entry *entry, const char *kind);
