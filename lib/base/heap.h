@@ -20,7 +20,7 @@ struct heap_node {
 	struct heap_node *next;
 	struct heap_node *prev;
 	int64_t key;    /* smallest first; set before heap_insert */
-	uint64_t order; /* set by heap_insert */
+	uint64_t order; /* set by heap_insert, or before heap_enter */
 };
 
 struct heap {
@@ -94,12 +94,18 @@ static inline struct heap_node *heap_merge_siblings(struct heap_node *first)
 	return root;
 }
 
-static inline void heap_insert(struct heap *heap, struct heap_node *node)
+/* heap_enter - put in NODE, whose place among equal keys was decided before */
+static inline void heap_enter(struct heap *heap, struct heap_node *node)
 {
 	node->child = node->next = node->prev = NULL;
-	node->order = heap->inserted++;
 	heap->root = heap_meld(heap->root, node);
 	heap->count++;
+}
+
+static inline void heap_insert(struct heap *heap, struct heap_node *node)
+{
+	node->order = heap->inserted++;
+	heap_enter(heap, node);
 }
 
 /* heap_remove - take out NODE, which is in HEAP, wherever it is */
@@ -122,26 +128,44 @@ static inline void heap_remove(struct heap *heap, struct heap_node *node)
 	heap->count--;
 }
 
-/* heap_check_tree - number of nodes under NODE and its siblings, or SIZE_MAX if a rule is broken */
-static inline size_t heap_check_tree(const struct heap_node *node, const struct heap_node *parent)
+/* heap_up - the next node, after NODE and all below it, in an order that has parents first; NULL at the end */
+static inline const struct heap_node *heap_up(const struct heap_node *node)
 {
-	const struct heap_node *prev = parent;
-	size_t count = 0;
-
-	for (; node; prev = node, node = node->next) {
-		size_t below = heap_check_tree(node->child, node);
-
-		if (node->prev != prev || (parent && heap_before(node, parent)) || below == SIZE_MAX)
-			return SIZE_MAX;
-		count += 1 + below;
+	while (node && !node->next) {
+		while (node->prev && node->prev->child != node)
+			node = node->prev;
+		node = node->prev;
 	}
-	return count;
+	return node ? node->next : NULL;
 }
 
-/* heap_check - true if order, links and count of HEAP agree */
+/* heap_check_node - true if those next to NODE know it and none below is before it */
+static inline bool heap_check_node(const struct heap_node *node)
+{
+	const struct heap_node *child = node->child;
+
+	if (child && child->prev != node)
+		return false;
+	for (; child; child = child->next) {
+		if (heap_before(child, node) || (child->next && child->next->prev != child))
+			return false;
+	}
+	return true;
+}
+
+/* heap_check - true if order, links and count of HEAP agree; trees may be deep, so nothing here calls itself */
 static inline bool heap_check(const struct heap *heap)
 {
-	return heap_check_tree(heap->root, NULL) == heap->count;
+	const struct heap_node *node = heap->root;
+	size_t count = 0;
+
+	if (node && (node->prev || node->next))
+		return false;
+	for (; node; node = node->child ? node->child : heap_up(node), count++) {
+		if (!heap_check_node(node))
+			return false;
+	}
+	return count == heap->count;
 }
 
 #endif

@@ -259,7 +259,7 @@ static void run_pass(struct hub *hub)
 static bool deadlocked(const struct hub *hub)
 {
 	return !hub->waits_forever && !hub->external && !hub->fd_waits && !hub->kept &&
-	       (timerq_next(&hub->timers) == CLOCK_NEVER || hub->timers.heap.count == hub->unkept_timers);
+	       (timerq_next(&hub->timers) == CLOCK_NEVER || hub->timers.count == hub->unkept_timers);
 }
 
 /* Whoever lets the hub run until nothing is left has waited long enough. */
@@ -323,7 +323,7 @@ static struct waiter *stuck(const struct hub *hub)
 /* Nothing is ready: true if the wait of somebody for whom nothing is left has ended; else until when to wait for events. */
 static bool nobody_comes(struct hub *hub, int64_t now, int64_t *deadline)
 {
-	*deadline = timerq_next(&hub->timers);
+	*deadline = green__timerq_sleep(&hub->timers);
 	/* Only the hub is left: in a forked child the last task's end is the process's, as a last thread's is. */
 	if (hub->flow->living <= 1)
 		exit(0);
@@ -467,7 +467,7 @@ static struct hub *hub_create(struct flow *flow)
 	list_init(&hub->parts);
 	list_init(&hub->idlers);
 	green__watchers_init(hub);
-	timerq_init(&hub->timers);
+	green__timerq_init(&hub->timers, hub->now);
 	hub->patience = PATIENCE_MIN;
 	hub->slice = SLICE;
 	hub->loop.waits = &flow->stats->epoll_waits;
@@ -594,7 +594,7 @@ int green__hub_after_fork(struct hub *hub)
 	list_init(&hub->parts);
 	list_init(&hub->idlers);
 	hub->chores = true;
-	timerq_init(&hub->timers);
+	green__timerq_init(&hub->timers, hub->now);
 	green__timeouts_forked(hub);
 	list_init(&hub->errands);
 	hub->remote = NULL;
@@ -626,6 +626,6 @@ static bool scheduled_list_check(const struct list *list)
 bool green__hub_check(const struct hub *hub)
 {
 	return (hub->chores || !chores_left(hub)) && scheduled_list_check(&hub->ready) && scheduled_list_check(&hub->pass) &&
-	       scheduled_list_check(&hub->preempted) && heap_check(&hub->timers.heap) &&
+	       scheduled_list_check(&hub->preempted) && green__timerq_check(&hub->timers) &&
 	       list_check(&hub->calls) && list_check(&hub->calling) && list_check(&hub->flow->all);
 }

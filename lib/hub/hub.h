@@ -82,7 +82,6 @@ struct hub {
 	int64_t now;               /* what the clock said when the hub last looked: at the begin of a pass, and in a long one */
 	int64_t slice_end;         /* when this pass has to stop for a look at events */
 	int64_t polled;            /* when the loop was last polled */
-	struct timerq timers;
 	struct loop loop;
 	struct remote *remote;     /* atomic, newest first */
 	unsigned posting;          /* atomic: threads and handlers that are in green__hub_post */
@@ -102,6 +101,7 @@ struct hub {
 	void (*run_handlers)(void);
 	/* The shim's way to run FUNCTION(ARG) off the carrier, false if it cannot; NULL: a worker does it. */
 	bool (*elsewhere)(long (*function)(void *), void *arg, long *result);
+	struct timerq timers;      /* last, for it is large */
 };
 
 struct hub *green__hub_make(void);

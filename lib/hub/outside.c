@@ -40,7 +40,7 @@ void green__outside_told(struct hub *hub, int64_t due)
 void green__outside_leave(struct hub *hub)
 {
 	struct outside *outside = hub->outside;
-	int64_t due = timerq_next(&hub->timers);
+	int64_t due = green__timerq_sleep(&hub->timers);
 
 	hub->outside_told = true;
 	/* Who posts looks at the flag after it has posted, so look at the posts after setting it. */
