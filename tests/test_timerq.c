@@ -173,6 +173,38 @@ START_TEST(many_timers_fire_sorted_while_others_are_stopped)
 }
 END_TEST
 
+START_TEST(of_many_that_are_due_some_wait_for_the_next_call)
+{
+	begin();
+	for (int i = 0; i < MANY; i++)
+		timer_start(&queue, &timers[i], MANY - i, note);
+	for (int runs = 1; runs <= MANY / TIMERS_AT_ONCE; runs++) {
+		run(MANY);
+		ck_assert_int_eq(count, runs * TIMERS_AT_ONCE);
+	}
+	run(MANY);
+	ck_assert_int_eq(count, MANY);
+	for (int i = 0; i < MANY; i++)
+		ck_assert_int_eq(fired[i], MANY - 1 - i);
+}
+END_TEST
+
+/* As many as one call fires come anew after each, before one that is due later. */
+START_TEST(newer_timers_do_not_come_first_for_ever)
+{
+	begin();
+	timer_start(&queue, &timers[0], 20, note);
+	for (int runs = 0; timers[0].pending; runs++) {
+		ck_assert_int_lt(runs, 3);
+		for (int i = 1; i <= 2 * TIMERS_AT_ONCE; i++) {
+			if (!timers[i].pending)
+				timer_start(&queue, &timers[i], 10, note);
+		}
+		run(20);
+	}
+}
+END_TEST
+
 /* --- wheels --- */
 
 #define HOUR (INT64_C(3600) * NS_PER_SECOND)
@@ -245,6 +277,7 @@ static struct {
 static uint64_t starts;
 static unsigned seed;
 static int64_t present;
+static int fired_now;
 
 static int below(int limit)
 {
@@ -298,6 +331,7 @@ static void check_that_it_is_first(struct timer *timer)
 {
 	int first;
 
+	fired_now++;
 	timer->pending = true;
 	first = model_first();
 	timer->pending = false;
@@ -315,9 +349,10 @@ static void advance(void)
 
 	if (until > present && until < INT64_MAX / 2)
 		present = until;
+	fired_now = 0;
 	run(present);
 	first = model_first();
-	ck_assert(first < 0 || model[first].deadline > present || model[first].order >= limit);
+	ck_assert(first < 0 || model[first].deadline > present || model[first].order >= limit || fired_now == TIMERS_AT_ONCE);
 }
 
 START_TEST(random_timers_fire_as_those_of_a_simple_model)
@@ -361,6 +396,8 @@ int main(void)
 	tcase_add_test(tcase, a_timer_that_starts_itself_anew_waits_for_the_next_call);
 	tcase_add_test(tcase, a_new_timer_that_is_due_first_waits_and_the_later_ones_with_it);
 	tcase_add_test(tcase, many_timers_fire_sorted_while_others_are_stopped);
+	tcase_add_test(tcase, of_many_that_are_due_some_wait_for_the_next_call);
+	tcase_add_test(tcase, newer_timers_do_not_come_first_for_ever);
 	tcase_add_test(tcase, a_few_timers_are_slept_for_in_one_go_however_far_they_are);
 	tcase_add_test(tcase, a_crowd_wakes_who_sleeps_for_it_once_more_in_each_wheel_at_most);
 	tcase_add_test(tcase, what_was_stopped_is_not_slept_for);

@@ -8,7 +8,7 @@
  *   2. run every greenlet that is ready now, first come first served, at most
  *      for what is left of the slice; then one of those that were stopped while
  *      they computed; those made ready meanwhile wait for the next pass;
- *   3. fire due timers: greenlets become ready, callbacks are queued;
+ *   3. fire due timers, of many some: greenlets become ready, callbacks are queued;
  *   4. look at descriptors whose watchers were called; call prepare watchers;
  *   5. if there is nothing to run or call compute how long to sleep, else do not sleep;
  *   6. epoll_wait;

@@ -2,6 +2,7 @@
 /* timerq.c - deadlines in order; knows no greenlets */
 #include "hub/timerq.h"
 
+#include <limits.h>
 #include <string.h>
 
 enum {
@@ -163,15 +164,36 @@ static struct timer *due(struct timerq *queue, int64_t now)
 	return first && first->key <= now ? container_of(first, struct timer, node) : NULL;
 }
 
-/* A timer that FIRED starts anew has a later order than this pass began with, so no pass is endless. */
+/* Fire what is due at NOW and older than LIMIT, at most COUNT; false if COUNT was too few. */
+static bool fire(struct timerq *queue, int64_t now, unsigned count)
+{
+	struct timer *timer;
+
+	while ((timer = due(queue, now)) && timer->node.order < queue->limit) {
+		if (count-- == 0)
+			return false;
+		timer_stop(queue, timer);
+		timer->fired(timer);
+	}
+	return true;
+}
+
+/*
+ * A timer that FIRED starts anew has a later order than this pass began with, so no pass is endless.
+ * A long one takes several calls.  When newer ones have come before those that are left, one call
+ * fires them all, for else new ones might come before the old ones for ever.
+ */
 void green__timerq_run(struct timerq *queue, int64_t now)
 {
 	uint64_t limit = queue->heap.inserted;
-	struct timer *timer;
+	bool again = queue->unfinished;
 
-	while ((timer = due(queue, now)) && timer->node.order < limit) {
-		timer_stop(queue, timer);
-		timer->fired(timer);
+	if (!again)
+		queue->limit = limit;
+	queue->unfinished = !fire(queue, now, TIMERS_AT_ONCE);
+	if (again && !queue->unfinished) {
+		queue->limit = limit;
+		fire(queue, now, UINT_MAX);
 	}
 	/* Nothing lies in a slot that has begun. */
 	if (now >= queue->near && now < queue->opens)

@@ -28,6 +28,7 @@ enum {
 	TIMER_DIGIT = 8,              /* bits of the deadline that tell the slot of a wheel */
 	TIMER_WHEELS = 5,             /* the last one turns once in 26 days */
 	TIMER_SLOTS = TIMER_WHEELS << TIMER_DIGIT,
+	TIMERS_AT_ONCE = 256,         /* fired in one call; what they wake runs while it is in the cache */
 };
 
 /* FIRED runs in the hub's pass over due timers; it may start and stop any timer. */
@@ -49,6 +50,8 @@ struct timerq {
 	size_t count;  /* of pending timers */
 	int64_t near;  /* who is due before that is in the heap; a multiple of the finest slot's length */
 	int64_t opens; /* no slot that is used begins before; CLOCK_NEVER if none is used */
+	uint64_t limit;  /* timers that were started later wait until this pass is over */
+	bool unfinished; /* the last call of green__timerq_run has not come to the end of its pass */
 	int64_t told;  /* somebody sleeps until then, and has to hear of earlier ones; INT64_MIN: nobody */
 	void (*earlier)(struct timerq *, int64_t deadline);
 	uint64_t used[TIMER_SLOTS / 64]; /* a bit for each slot that may have timers; it stays until the slot is opened */
@@ -117,7 +120,8 @@ int64_t green__timerq_sleep(struct timerq *queue);
  * green__timerq_run - fire, earliest first, what was due at NOW
  *
  * Timers started meanwhile wait for the next call, and with one that is due
- * already wait those that are due after it.
+ * already wait those that are due after it.  Of many that are due some are left
+ * for the next call, too.
  */
 void green__timerq_run(struct timerq *queue, int64_t now);
 
