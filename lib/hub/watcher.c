@@ -41,7 +41,8 @@ struct watcher *green__watcher_begin(struct green_watcher *green_watcher, const 
 	hub = green__hub();
 	if (!hub)
 		return NULL;
-	memset(green_watcher, 0, sizeof(*green_watcher));
+	/* There may be very many timers, which set all the rest themselves. */
+	memset(watcher, 0, kind->timed ? offsetof(struct watcher, timer) : sizeof(*watcher));
 	watcher->data = data;
 	watcher->function = function;
 	watcher->kind = kind;
