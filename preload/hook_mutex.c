@@ -19,6 +19,59 @@ enum {
 /* What a foreign thread does between two tries of a lock that the kernel cannot wait for. */
 #define FOREIGN_PAUSE (200 * INT64_C(1000))
 
+/*
+ * The kinds of which there is no more than an owner's note, private ones: programs take them so often that each
+ * instruction counts, so unless somebody waits they are locked here, as libc does it, whatever thread the caller is.
+ */
+static bool simple_known;
+
+static inline bool is_simple(const pthread_mutex_t *mutex)
+{
+	int kind = mutex->__data.__kind;
+
+	return likely(kind == PTHREAD_MUTEX_TIMED_NP || kind == PTHREAD_MUTEX_ADAPTIVE_NP) && likely(simple_known);
+}
+
+static inline int simple_trylock(pthread_mutex_t *mutex)
+{
+	int none = 0;
+
+	if (!__atomic_compare_exchange_n(&mutex->__data.__lock, &none, 1, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		return EBUSY;
+	mutex->__data.__owner = sync_own_id();
+	mutex->__data.__nusers++;
+	return 0;
+}
+
+static inline int simple_unlock(pthread_mutex_t *mutex)
+{
+	mutex->__data.__owner = 0;
+	mutex->__data.__nusers--;
+	/* More than 1: a foreign thread sleeps.  From now on the memory may be somebody else's. */
+	if (unlikely(__atomic_exchange_n(&mutex->__data.__lock, 0, __ATOMIC_SEQ_CST) > 1))
+		sys_call(SYS_futex, &mutex->__data.__lock, FUTEX_WAKE_PRIVATE, 1);
+	return 0;
+}
+
+static bool mutex_shows(const pthread_mutex_t *mutex, int lock, int owner, unsigned users, int kind)
+{
+	return mutex->__data.__lock == lock && mutex->__data.__owner == owner && mutex->__data.__nusers == users &&
+	       mutex->__data.__kind == kind;
+}
+
+static bool is_as_known(int kind)
+{
+	pthread_mutex_t mutex = { .__data = { .__kind = kind } };
+	bool locked = real(pthread_mutex_lock)(&mutex) == 0 && mutex_shows(&mutex, 1, sync_own_id(), 1, kind);
+
+	return real(pthread_mutex_unlock)(&mutex) == 0 && locked && mutex_shows(&mutex, 0, 0, 0, kind);
+}
+
+void sync_learn_mutexes(void)
+{
+	simple_known = is_as_known(PTHREAD_MUTEX_TIMED_NP) && is_as_known(PTHREAD_MUTEX_ADAPTIVE_NP);
+}
+
 /* libc's trylock refuses a lock beyond repair and keeps it all the same; nobody could learn of its state any more. */
 static int mutex_give_back(pthread_mutex_t *mutex, int id)
 {
@@ -37,9 +90,12 @@ static int mutex_give_back(pthread_mutex_t *mutex, int id)
 static int mutex_attempt(void *object)
 {
 	pthread_mutex_t *mutex = object;
-	bool carriers = robust_shared(mutex);
+	bool carriers;
 	int result;
 
+	if (is_simple(mutex))
+		return simple_trylock(mutex);
+	carriers = robust_shared(mutex);
 	if (ceiling_kept(mutex))
 		return ceiling_trylock(mutex);
 	result = carriers ? robust_trylock(mutex) : real(pthread_mutex_trylock)(mutex);
@@ -110,7 +166,7 @@ static int mutex_lock_plain(pthread_mutex_t *mutex)
 	return result == EBUSY ? EDEADLK : result;
 }
 
-WRAPPER int pthread_mutex_lock(pthread_mutex_t *mutex)
+static GREEN_NOINLINE int mutex_lock_otherwise(pthread_mutex_t *mutex)
 {
 	int result;
 
@@ -122,6 +178,11 @@ WRAPPER int pthread_mutex_lock(pthread_mutex_t *mutex)
 	if (sync_waits_in_kernel(mutex))
 		return MIGRATED_OR(real(pthread_mutex_lock)(mutex), mutex_lock_until(mutex, CLOCK_NEVER));
 	return mutex_lock_until(mutex, CLOCK_NEVER);
+}
+
+WRAPPER int pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+	return is_simple(mutex) && likely(simple_trylock(mutex) == 0) ? 0 : mutex_lock_otherwise(mutex);
 }
 
 static int mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *abstime)
@@ -157,7 +218,7 @@ WRAPPER int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, con
 	return mutex_clocklock(mutex, clock, abstime);
 }
 
-static int unlock_by_kind(pthread_mutex_t *mutex)
+static GREEN_NOINLINE int unlock_by_kind(pthread_mutex_t *mutex)
 {
 	if (robust_shared(mutex))
 		return robust_unlock(mutex);
@@ -166,7 +227,7 @@ static int unlock_by_kind(pthread_mutex_t *mutex)
 
 WRAPPER int pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
-	int result = unlock_by_kind(mutex);
+	int result = is_simple(mutex) ? simple_unlock(mutex) : unlock_by_kind(mutex);
 
 	if (result == 0 && parking_wake_one(mutex))
 		preempt_due = 1;

@@ -2,10 +2,7 @@
 /* parking.c - an address-keyed parking lot: what every lock's waiters wait in */
 #include "parking.h"
 
-#include "base/spinlock.h"
 #include "shim.h"
-
-enum { BUCKETS = 1024 };
 
 /* More calls that did not wait than anybody makes in a row. */
 #define CROWD_BURST 64
@@ -13,23 +10,10 @@ enum { BUCKETS = 1024 };
 /* How often a lock is looked at that can become free without our knowing. */
 #define UNSEEN_INTERVAL (2 * NS_PER_MS)
 
-struct bucket {
-	struct spinlock lock;
-	unsigned count;    /* read without the lock: nobody waits here */
-	struct list parked;
-};
-
-static struct bucket buckets[BUCKETS];
-
-static struct bucket *bucket_of(const void *address)
-{
-	uint64_t hash = (uint64_t)(uintptr_t)address * UINT64_C(0x9e3779b97f4a7c15);
-
-	return &buckets[hash >> 54];
-}
+struct parking_bucket parking_buckets[PARKING_BUCKETS];
 
 /* A bucket's list is made at first use, so that a zeroed table is an empty one. */
-static void bucket_lock(struct bucket *bucket)
+static void bucket_lock(struct parking_bucket *bucket)
 {
 	spinlock_lock(&bucket->lock);
 	if (!bucket->parked.next)
@@ -38,7 +22,7 @@ static void bucket_lock(struct bucket *bucket)
 
 void parking_enter(struct parked *parked, const void *address, enum wait_mode mode)
 {
-	struct bucket *bucket = bucket_of(address);
+	struct parking_bucket *bucket = parking_bucket_of(address);
 
 	critical_enter(green__current->flow);
 	green__waiter_init(&parked->waiter, mode, "lock", address);
@@ -63,7 +47,7 @@ int parking_wait(struct parked *parked, int64_t deadline)
 	return error;
 }
 
-static void bucket_take(struct bucket *bucket, struct parked *parked)
+static void bucket_take(struct parking_bucket *bucket, struct parked *parked)
 {
 	list_remove(&parked->link);
 	__atomic_sub_fetch(&bucket->count, 1, __ATOMIC_SEQ_CST);
@@ -71,13 +55,13 @@ static void bucket_take(struct bucket *bucket, struct parked *parked)
 
 void parking_leave(struct parked *parked)
 {
-	struct bucket *bucket;
+	struct parking_bucket *bucket;
 	const void *address;
 
 	/* It may be moved to another address while we look. */
 	for (;;) {
 		address = parked->address;
-		bucket = bucket_of(address);
+		bucket = parking_bucket_of(address);
 		bucket_lock(bucket);
 		if (parked->address == address)
 			break;
@@ -94,7 +78,7 @@ void parking_leave(struct parked *parked)
 
 bool parking_taken(const struct parked *parked)
 {
-	struct bucket *bucket = bucket_of(parked->address);
+	struct parking_bucket *bucket = parking_bucket_of(parked->address);
 	bool taken;
 
 	bucket_lock(bucket);
@@ -106,13 +90,11 @@ bool parking_taken(const struct parked *parked)
 /* LOST is the largest number of times that one of the woken had been woken before. */
 static unsigned wake(const void *address, unsigned count, uint32_t bits, unsigned *lost)
 {
-	struct bucket *bucket = bucket_of(address);
+	struct parking_bucket *bucket = parking_bucket_of(address);
 	struct flow *flow = green__current ? green__current->flow : NULL;
 	struct list *next;
 	unsigned woken = 0;
 
-	if (__atomic_load_n(&bucket->count, __ATOMIC_SEQ_CST) == 0)
-		return 0;
 	if (flow)
 		critical_enter(flow);
 	bucket_lock(bucket);
@@ -137,7 +119,7 @@ static unsigned wake(const void *address, unsigned count, uint32_t bits, unsigne
  * Programs expect that those whom a broadcast or a barrier lets go start at about the
  * same time: so who let them go gives way at its next call that could wait.
  */
-unsigned parking_wake(const void *address, unsigned count, uint32_t bits)
+unsigned parking_wake_those(const void *address, unsigned count, uint32_t bits)
 {
 	unsigned lost = 0, woken = wake(address, count, bits, &lost);
 
@@ -146,14 +128,14 @@ unsigned parking_wake(const void *address, unsigned count, uint32_t bits)
 	return woken;
 }
 
-bool parking_wake_one(const void *address)
+bool parking_wake_first(const void *address)
 {
 	unsigned lost = 0;
 
 	return wake(address, 1, PARKING_ALL, &lost) && lost;
 }
 
-static struct parked *parked_under(const struct bucket *bucket, const void *address)
+static struct parked *parked_under(const struct parking_bucket *bucket, const void *address)
 {
 	list_for_each(node, &bucket->parked) {
 		struct parked *parked = container_of(node, struct parked, link);
@@ -166,11 +148,11 @@ static struct parked *parked_under(const struct bucket *bucket, const void *addr
 
 bool parking_occupied(const void *address)
 {
-	struct bucket *bucket = bucket_of(address);
+	struct parking_bucket *bucket = parking_bucket_of(address);
 	struct flow *flow = green__current ? green__current->flow : NULL;
 	bool found;
 
-	if (__atomic_load_n(&bucket->count, __ATOMIC_SEQ_CST) == 0)
+	if (parking_empty(address))
 		return false;
 	if (flow)
 		critical_enter(flow);
@@ -184,8 +166,8 @@ bool parking_occupied(const void *address)
 
 unsigned parking_move(const void *from, const void *to, unsigned count)
 {
-	struct bucket *source = bucket_of(from);
-	struct bucket *target = bucket_of(to);
+	struct parking_bucket *source = parking_bucket_of(from);
+	struct parking_bucket *target = parking_bucket_of(to);
 	unsigned moved = 0;
 
 	critical_enter(green__current->flow);
@@ -213,10 +195,10 @@ unsigned parking_move(const void *from, const void *to, unsigned count)
 
 void parking_after_fork(void)
 {
-	for (size_t i = 0; i < BUCKETS; i++) {
-		spinlock_init(&buckets[i].lock);
-		buckets[i].count = 0;
-		list_init(&buckets[i].parked);
+	for (size_t i = 0; i < PARKING_BUCKETS; i++) {
+		spinlock_init(&parking_buckets[i].lock);
+		parking_buckets[i].count = 0;
+		list_init(&parking_buckets[i].parked);
 	}
 }
 

@@ -10,6 +10,7 @@
 #ifndef GREEN_PRELOAD_PARKING_H
 #define GREEN_PRELOAD_PARKING_H
 
+#include "base/spinlock.h"
 #include "hub/waiter.h"
 
 struct parked {
@@ -32,8 +33,38 @@ bool parking_taken(const struct parked *parked);
 /* parking_leave - after the wait, or instead of it */
 void parking_leave(struct parked *parked);
 
+enum { PARKING_BUCKETS = 1024 };
+
+struct parking_bucket {
+	struct spinlock lock;
+	unsigned count;    /* read without the lock: nobody waits here */
+	struct list parked;
+};
+
+extern struct parking_bucket parking_buckets[PARKING_BUCKETS] __attribute__((visibility("hidden")));
+
+static inline struct parking_bucket *parking_bucket_of(const void *address)
+{
+	uint64_t hash = (uint64_t)(uintptr_t)address * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &parking_buckets[hash >> 54];
+}
+
+/* parking_empty - true if surely nobody waits under ADDRESS: every unlock asks, so this is short.  Any thread. */
+static inline bool parking_empty(const void *address)
+{
+	return likely(__atomic_load_n(&parking_bucket_of(address)->count, __ATOMIC_SEQ_CST) == 0);
+}
+
+/* The same of the next two, for an address that may be waited under. */
+unsigned parking_wake_those(const void *address, unsigned count, uint32_t bits);
+bool parking_wake_first(const void *address);
+
 /* parking_wake - wake at most COUNT of those that wait under ADDRESS with one of BITS; how many.  Any thread. */
-unsigned parking_wake(const void *address, unsigned count, uint32_t bits);
+static inline unsigned parking_wake(const void *address, unsigned count, uint32_t bits)
+{
+	return parking_empty(address) ? 0 : parking_wake_those(address, count, bits);
+}
 
 /*
  * parking_wake_one - wake one of those under ADDRESS, the usual way to say that a lock is free
@@ -41,7 +72,10 @@ unsigned parking_wake(const void *address, unsigned count, uint32_t bits);
  * Returns: true if the one has been woken before and found the lock taken again, so that
  * the caller should let it run: who locks in a loop would keep it out for ever.
  */
-bool parking_wake_one(const void *address);
+static inline bool parking_wake_one(const void *address)
+{
+	return !parking_empty(address) && parking_wake_first(address);
+}
 
 /* parking_occupied - true if somebody waits under ADDRESS.  Any thread. */
 bool parking_occupied(const void *address);

@@ -24,6 +24,7 @@
 #include "process.h"
 #include "signals.h"
 #include "switch/thread_pointer.h"
+#include "sync.h"
 #include "thread.h"
 #include "tls.h"
 #include "unfit.h"
@@ -281,6 +282,7 @@ static bool birth(uint64_t mask)
 	adopt_stats(hub->flow);
 	shim.hub = hub;
 	threads_birth();
+	sync_learn_mutexes();
 	threads.main->alternate = alternate;
 	migrate_birth();
 	signals_birth(mask);

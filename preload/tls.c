@@ -48,10 +48,12 @@ static struct {
 	void *(*allocate)(void *);
 	void (*ctype_init)(void);
 	void (*call_destructors)(void);
-	size_t tid, list, specific, cancelhandling, report_events;
+	size_t list, specific, cancelhandling, report_events;
 	size_t stack;      /* of the three words block, size and guard; calibrated */
 	size_t struct_size;
 } glibc;
+
+size_t tls_tid_offset;
 
 /* Recycled blocks, linked through their thread's descriptor. */
 static struct thread *pool;
@@ -61,15 +63,10 @@ static char *field(uintptr_t block, size_t offset)
 	return (char *)block + offset;
 }
 
-int *tls_tid(uintptr_t block)
-{
-	return (int *)(void *)field(block, glibc.tid);
-}
-
 /* The kernel's own structure follows the id: a link back, then the head. */
 void **tls_robust_list(uintptr_t block)
 {
-	return (void **)(void *)(field(block, glibc.tid) + 16);
+	return (void **)(void *)(field(block, tls_tid_offset) + 16);
 }
 
 void tls_cancel_deferred(uintptr_t block, bool deferred)
@@ -119,7 +116,7 @@ static const char *find_symbols(void)
 	if (!glibc.allocate || !glibc.ctype_init || !glibc.call_destructors || !size)
 		return "this libc does not offer what separate thread-local storage needs";
 	glibc.struct_size = *size;
-	if (!find_offset("_thread_db_pthread_tid", &glibc.tid) || !find_offset("_thread_db_pthread_list", &glibc.list) ||
+	if (!find_offset("_thread_db_pthread_tid", &tls_tid_offset) || !find_offset("_thread_db_pthread_list", &glibc.list) ||
 	    !find_offset("_thread_db_pthread_specific", &glibc.specific) ||
 	    !find_offset("_thread_db_pthread_cancelhandling", &glibc.cancelhandling) ||
 	    !find_offset("_thread_db_pthread_report_events", &glibc.report_events))
@@ -195,7 +192,7 @@ static void list_link(uintptr_t block)
 static void block_fill(uintptr_t block)
 {
 	uintptr_t native = shim.native_tp;
-	void **robust_prev = (void **)(void *)(field(block, glibc.tid) + 8);
+	void **robust_prev = (void **)(void *)(field(block, tls_tid_offset) + 8);
 
 	*(uintptr_t *)(void *)field(block, HEADER_TCB) = block;
 	*(uintptr_t *)(void *)field(block, HEADER_SELF) = block;

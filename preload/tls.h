@@ -26,8 +26,13 @@ void tls_start(void);
 /* tls_put - the thread of BLOCK has ended and been joined */
 void tls_put(uintptr_t block);
 
+extern size_t tls_tid_offset __attribute__((visibility("hidden")));
+
 /* tls_tid - where BLOCK keeps its thread's id, which locks record as their owner */
-int *tls_tid(uintptr_t block);
+static inline int *tls_tid(uintptr_t block)
+{
+	return (int *)(block + tls_tid_offset);
+}
 
 /* tls_robust_list - the head of BLOCK's list of robust locks that its thread holds */
 void **tls_robust_list(uintptr_t block);
