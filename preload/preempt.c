@@ -47,6 +47,7 @@ static struct range ranges[RANGES_MAX];
 static size_t range_count;
 static int signal_number;
 int preempt_due;
+static uint64_t came_back; /* how many switches there had been when the last one who was stopped went on */
 static int asked_for; /* somebody sent the program the signal that ticks */
 
 /*
@@ -282,6 +283,7 @@ static void stand_aside(void)
 	shim.stats->preemptions++;
 	green__hub_preempted(shim.hub);
 	flow->critical++;
+	came_back = flow->stats->switches;
 	ticker_aim(timerq_next(&shim.hub->timers));
 	flow->critical--;
 }
@@ -312,12 +314,21 @@ static bool hogs(const struct flow *flow)
 	return same;
 }
 
+/*
+ * True if the current thread computes: it has run for a whole slice, or goes on after it was stopped.  Any other has
+ * begun by chance just before the tick.  If it holds an interpreter's lock, to stop it would have all others queue for that.
+ */
+static bool computes(const struct flow *flow, bool hog)
+{
+	return hog || flow->stats->switches == came_back;
+}
+
 static void on_tick(int number, siginfo_t *info, void *context)
 {
 	ucontext_t *interrupted = context;
 	const greg_t *registers = interrupted->uc_mcontext.gregs;
 	struct flow *flow;
-	bool hog, wanted, gives;
+	bool hog, cancelled, wanted, gives;
 
 	shim.stats->ticks++;
 	if (!ticker_sent(info))
@@ -329,8 +340,9 @@ static void on_tick(int number, siginfo_t *info, void *context)
 	/* A look at timers and descriptors costs less than two switches for nothing. */
 	flow->critical++;
 	hog = hogs(flow);
-	wanted = green__hub_wanted(shim.hub) || may_be_cancelled_here();
-	gives = wanted && harmless(registers) && unlocked((uintptr_t)registers[REG_RSP]);
+	cancelled = may_be_cancelled_here();
+	wanted = cancelled || green__hub_wanted(shim.hub);
+	gives = wanted && (cancelled || computes(flow, hog)) && harmless(registers) && unlocked((uintptr_t)registers[REG_RSP]);
 	if (unlikely(asked_for)) {
 		hand_over();
 		signals_refresh_mask(&interrupted->uc_sigmask);
