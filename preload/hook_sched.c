@@ -163,11 +163,20 @@ static long explicit_policy(struct scheduling *scheduling, const pthread_attr_t 
 }
 
 /* Attributes that name no processors show all there could be. */
+static bool names_none(const cpu_set_t *set)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(set->__bits); i++) {
+		if (~set->__bits[i])
+			return false;
+	}
+	return true;
+}
+
 static long explicit_affinity(struct scheduling *scheduling, const pthread_attr_t *attributes)
 {
 	cpu_set_t set;
 
-	if (pthread_attr_getaffinity_np(attributes, sizeof(set), &set) != 0 || CPU_COUNT(&set) == CPU_SETSIZE)
+	if (pthread_attr_getaffinity_np(attributes, sizeof(set), &set) != 0 || names_none(&set))
 		return 0;
 	return ask(scheduling, SYS_sched_setaffinity, (long[6]) { 0, sizeof(set), (long)&set });
 }

@@ -28,6 +28,7 @@ enum {
 	LAST_TID = 0x0fffffff, /* and what fits into the id of a CPU clock */
 	STACK_RESERVE = 16 * 1024, /* for the runtime's own frames, on top of what the program asked for */
 	STACK_ALIGNMENT = 64,      /* libc cuts sizes to it */
+	PAGE = 4096,
 };
 
 /* From this size on the kernel is asked whether so much memory could ever be there. */
@@ -41,14 +42,11 @@ struct thread *thread_of_block(uintptr_t block)
 	return (struct thread *)(block + (uintptr_t)&green__thread - thread_pointer_read());
 }
 
-const uintptr_t *thread_kept_addresses(void)
+void thread_kept_addresses(uintptr_t kept[THREAD_KEPT])
 {
-	static __thread uintptr_t kept[4];
-
 	kept[0] = (uintptr_t)&green__thread;
 	kept[1] = (uintptr_t)&green__current;
 	kept[2] = (uintptr_t)&errno;
-	return kept;
 }
 
 static void thread_join_list(struct thread *thread)
@@ -246,11 +244,15 @@ static bool could_be_mapped(size_t size)
 
 static struct stack *wanted_stack(const struct wanted *wanted)
 {
+	static size_t signal_frame = SIZE_MAX;
+
 	if (wanted->stack)
 		return green__stack_wrap(wanted->stack, wanted->stack_size);
+	if (signal_frame == SIZE_MAX)
+		signal_frame = getauxval(AT_MINSIGSTKSZ);
 	if (wanted->stack_size >= STACK_LARGE && !could_be_mapped(wanted->stack_size))
 		return NULL;
-	return green__stack_take(wanted->stack_size + getauxval(AT_MINSIGSTKSZ) + STACK_RESERVE);
+	return green__stack_take(wanted->stack_size + signal_frame + STACK_RESERVE);
 }
 
 /* Privileges that the kernel asks for where a user has as many threads as may be. */
@@ -279,8 +281,7 @@ static bool too_many_threads(void)
  */
 static void show_stack(struct thread *thread, const struct wanted *wanted, const struct stack *stack)
 {
-	size_t page = (size_t)getauxval(AT_PAGESZ);
-	uintptr_t end = ((uintptr_t)(stack + 1) + page - 1) & ~(uintptr_t)(page - 1);
+	uintptr_t end = ((uintptr_t)(stack + 1) + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
 
 	thread->stack_low = wanted->stack;
 	thread->stack_size = wanted->stack_size;
@@ -289,7 +290,7 @@ static void show_stack(struct thread *thread, const struct wanted *wanted, const
 		return;
 	thread->stack_size &= ~(size_t)(STACK_ALIGNMENT - 1);
 	thread->stack_low = (void *)(end - thread->stack_size);
-	thread->guard_size = (wanted->guard_size + page - 1) & ~(page - 1);
+	thread->guard_size = (wanted->guard_size + PAGE - 1) & ~(size_t)(PAGE - 1);
 }
 
 static void thread_init(struct thread *thread, uintptr_t block, const struct wanted *wanted, const struct stack *stack)

@@ -12,7 +12,9 @@
 #include "thread.h"
 
 static char patterns[PATH_MAX]; /* GREEN_NATIVE_THREADS: names and globs, with colons between */
-static char program[PATH_MAX];  /* the file that the process executes */
+static char program_path[PATH_MAX];
+static const char *program = program_path; /* the name of the file that the process executes */
+static bool program_is_native;
 static int alive;               /* futex word */
 
 /* Their threads are made for somebody else, who is told by the first word of what the routine gets. */
@@ -39,7 +41,7 @@ static const char *library_of(const void *address)
 
 	if (!address || _dl_find_object((void *)(uintptr_t)address, &object))
 		return "";
-	return last_part(object.dlfo_link_map->l_name[0] ? object.dlfo_link_map->l_name : program);
+	return object.dlfo_link_map->l_name[0] ? last_part(object.dlfo_link_map->l_name) : program;
 }
 
 static bool is_known(const char *library)
@@ -102,6 +104,8 @@ bool kernel_thread_wanted(void *(*routine)(void *), const void *argument)
 {
 	const char *library = library_of((const void *)(uintptr_t)routine);
 
+	if (likely(library == program))
+		return program_is_native;
 	if (is_go_between(library) && argument)
 		library = library_of(*(const void *const *)argument);
 	return is_native(library);
@@ -111,11 +115,13 @@ bool kernel_thread_wanted(void *(*routine)(void *), const void *argument)
 void kernel_thread_begin(void)
 {
 	const char *value = getenv("GREEN_NATIVE_THREADS");
-	long length = sys_call(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", program, sizeof(program) - 1);
+	long length = sys_call(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", program_path, sizeof(program_path) - 1);
 
-	program[sys_failed(length) ? 0 : length] = '\0';
+	program_path[sys_failed(length) ? 0 : length] = '\0';
+	program = last_part(program_path);
 	if (value && snprintf(patterns, sizeof(patterns), "%s", value) >= (int)sizeof(patterns))
 		shim_say("GREEN_NATIVE_THREADS: too long, the end is not used");
+	program_is_native = is_native(program);
 }
 
 /* --- the thread --- */

@@ -19,6 +19,7 @@
 #define LOOK_AGAIN (5 * NS_PER_MS) /* for a signal, where no descriptor is to be had */
 
 static unsigned blocked[SIGNALS + 1]; /* how many live threads block each signal */
+static uint64_t blocked_by_some;      /* those of which that is not 0 */
 static uint64_t wanted;    /* what the kernel is to block: what all threads block */
 static uint64_t installed; /* what it blocks */
 
@@ -93,8 +94,10 @@ static uint64_t common_mask(void)
 {
 	uint64_t mask = 0;
 
-	for (int number = 1; number <= SIGNALS; number++) {
-		if (blocked[number] && blocked[number] >= threads.alive)
+	for (uint64_t left = blocked_by_some; left; left &= left - 1) {
+		int number = __builtin_ctzll(left) + 1;
+
+		if (blocked[number] >= threads.alive)
 			mask |= signal_bit(number);
 	}
 	/* A broken pipe is the writing thread's own, which the kernel's queue would not know. */
@@ -123,8 +126,15 @@ void signals_masks_changed(void)
 
 static void count_mask(uint64_t mask, int change)
 {
-	for (; mask; mask &= mask - 1)
-		blocked[__builtin_ctzll(mask) + 1] += (unsigned)change;
+	for (; mask; mask &= mask - 1) {
+		int number = __builtin_ctzll(mask) + 1;
+
+		blocked[number] += (unsigned)change;
+		if (blocked[number])
+			blocked_by_some |= signal_bit(number);
+		else
+			blocked_by_some &= ~signal_bit(number);
+	}
 }
 
 /* --- who gets what --- */
@@ -602,6 +612,7 @@ void signals_after_fork(void)
 
 	critical_enter(flow);
 	memset(blocked, 0, sizeof(blocked));
+	blocked_by_some = 0;
 	memset(letters, 0, sizeof(letters));
 	timers_after_fork();
 	owners_after_fork();

@@ -10,7 +10,8 @@
 
 /*
  * Lies in the thread's own TLS block, so a pthread_t leads to it without any table.
- * On a foreign thread's block it is all zero.
+ * On a foreign thread's block it is all zero.  What every call looks at comes first:
+ * green__current lies just before, so that they mostly share a cache line.
  */
 struct thread {
 	struct greenlet *greenlet; /* NULL: foreign, or it has ended */
@@ -23,6 +24,8 @@ struct thread {
 	bool recycled;             /* tls.c: the block has served another thread before */
 	bool unlinked;             /* tls.c: libc has forgotten the block at a fork */
 	bool cancel_requested;
+	bool handled;              /* a handler has run since its last call began; HANDLED_RESTART: with SA_RESTART */
+	bool handled_restart;
 	unsigned joiners;          /* how many wait for its end */
 	unsigned files_held;       /* FILE locks taken by flockfile: libc would block the carrier on one of them */
 	uintptr_t shelter;         /* preempt.c: below it on the stack no tick switches away; 0: none */
@@ -38,8 +41,6 @@ struct thread {
 	bool mask_lent;            /* MASK is only for the length of one call */
 	bool signals_on;           /* handlers may run on it */
 	bool signals_over;         /* it is ending */
-	bool handled;              /* a handler has run since its last call began; HANDLED_RESTART: with SA_RESTART */
-	bool handled_restart;
 	pid_t helper;              /* migrate.c: the kernel thread that carries it for one call, else 0 */
 	struct migration *migration;
 	stack_t alternate;         /* what it has told sigaltstack */
@@ -91,8 +92,10 @@ static inline struct thread *thread_of(pthread_t id)
 /* thread_with_id - the living green pthread with id TID, NULL if there is none */
 struct thread *thread_with_id(pid_t tid);
 
-/* thread_kept_addresses - one address in each module whose data survives recycling; ends with 0 */
-const uintptr_t *thread_kept_addresses(void);
+enum { THREAD_KEPT = 3 };
+
+/* thread_kept_addresses - one address in each module whose data survives recycling */
+void thread_kept_addresses(uintptr_t kept[THREAD_KEPT]);
 
 /* threads_birth - make the calling first thread the first green one */
 void threads_birth(void);

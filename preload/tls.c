@@ -268,40 +268,71 @@ void tls_put(uintptr_t block)
 		critical_leave(flow);
 }
 
-/* Give a module's data its initial contents again, unless the module is libc, ld.so or one of ours. */
-static int module_reset(struct dl_phdr_info *info, size_t size, void *unused)
+/* Libc, ld.so and what is ours keep their data. */
+static bool is_kept(const struct dl_phdr_info *info, size_t size)
+{
+	uintptr_t data = (uintptr_t)info->dlpi_tls_data, kept[THREAD_KEPT];
+
+	thread_kept_addresses(kept);
+	for (size_t i = 0; data && i < THREAD_KEPT; i++) {
+		if (kept[i] - data < size)
+			return true;
+	}
+	return false;
+}
+
+/* Give a module's data its initial contents again. */
+static void module_reset(const struct dl_phdr_info *info, const ElfW(Phdr) *header)
 {
 	char *data = info->dlpi_tls_data;
 
-	(void)size;
-	(void)unused;
 	if (!data)
-		return 0;
-	for (int i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
-		const char *image = (const char *)info->dlpi_addr + header->p_vaddr;
+		return;
+	memcpy(data, (const char *)info->dlpi_addr + header->p_vaddr, header->p_filesz);
+	memset(data + header->p_filesz, 0, header->p_memsz - header->p_filesz);
+}
 
-		if (header->p_type != PT_TLS)
+/* The modules that there were at the last look: mostly none has data that a thread would see. */
+static struct {
+	unsigned long long come, gone; /* ever */
+	bool any_to_reset;
+} modules;
+
+static int module_visit(struct dl_phdr_info *info, size_t size, void *is_later)
+{
+	bool *later = is_later;
+
+	(void)size;
+	if (!*later && info->dlpi_adds == modules.come && info->dlpi_subs == modules.gone && !modules.any_to_reset)
+		return 1;
+	if (!*later) {
+		modules.come = info->dlpi_adds;
+		modules.gone = info->dlpi_subs;
+		modules.any_to_reset = false;
+	}
+	*later = true;
+	for (int i = 0; info->dlpi_tls_modid && i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+
+		if (header->p_type != PT_TLS || is_kept(info, header->p_memsz))
 			continue;
-		for (const uintptr_t *keep = thread_kept_addresses(); *keep; keep++) {
-			if (*keep - (uintptr_t)data < header->p_memsz)
-				return 0;
-		}
-		memcpy(data, image, header->p_filesz);
-		memset(data + header->p_filesz, 0, header->p_memsz - header->p_filesz);
+		modules.any_to_reset = true;
+		module_reset(info, header);
 	}
 	return 0;
 }
 
 void tls_start(void)
 {
+	bool later = false;
+
 	if (!thread_self()->recycled) {
 		glibc.ctype_init();
 		return;
 	}
 	thread_self()->recycled = false;
 	uselocale(LC_GLOBAL_LOCALE);
-	dl_iterate_phdr(module_reset, NULL);
+	dl_iterate_phdr(module_visit, &later);
 	errno = 0;
 }
 
