@@ -5,6 +5,7 @@
 #include <linux/sched.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "events.h"
 #include "hub/descriptor.h"
@@ -461,6 +462,12 @@ WRAPPER long syscall(long number, ...)
 	case SYS_rt_sigsuspend:
 	case SYS_sigaltstack:
 		return sys_result(signal_call(number, a));
+	case SYS_prctl:
+		return prctl((int)a[0], a[1], a[2], a[3], a[4]);
+	case SYS_setrlimit:
+		return setrlimit((__rlimit_resource_t)a[0], (const struct rlimit *)a[1]);
+	case SYS_prlimit64:
+		return prlimit((pid_t)a[0], (__rlimit_resource_t)a[1], (const struct rlimit *)a[2], (struct rlimit *)a[3]);
 	case SYS_timer_create:
 		return sys_result(timer_create_raw((clockid_t)a[0], (const struct sigevent *)a[1], (int *)a[2]));
 	case SYS_timer_delete:

@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #include "audit.h"
 #include "hub/task.h"
 #include "kernel_thread.h"
+#include "limit.h"
 #include "migrate.h"
 #include "parking.h"
 #include "preempt.h"
@@ -269,9 +269,7 @@ static bool may_exceed_limits(void)
 /* The kernel counts all of a user's threads; it does not know these, so each process has the limit for itself. */
 static bool too_many_threads(void)
 {
-	struct rlimit limit;
-
-	return sys_call(SYS_prlimit64, 0, RLIMIT_NPROC, NULL, &limit) == 0 && threads.alive >= limit.rlim_cur && !may_exceed_limits();
+	return threads.alive >= limit_of_threads() && !may_exceed_limits();
 }
 
 /*

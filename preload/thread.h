@@ -44,7 +44,8 @@ struct thread {
 	pid_t helper;              /* migrate.c: the kernel thread that carries it for one call, else 0 */
 	struct migration *migration;
 	stack_t alternate;         /* what it has told sigaltstack */
-	char name[16];             /* the initial thread's is the kernel's to keep */
+	bool named;                /* hook_name.c: NAME holds its name; else it is what the initial thread is called */
+	char name[16];             /* of the initial thread the kernel keeps it */
 	int64_t cpu_used;          /* hook_clock.c: up to its last switch away, once anybody has asked */
 	struct scheduling scheduling;
 	struct parked aside;       /* hook_sync.c: its place in a wait while handlers run, if ASIDE_FRAME */
@@ -110,7 +111,7 @@ void thread_main_exited(void) __attribute__((noreturn));
 void name_begin(struct thread *thread);
 
 /* name_after_fork - in the child the kernel thread takes the name of SELF */
-void name_after_fork(const struct thread *self);
+void name_after_fork(struct thread *self);
 
 /* clocks_after_fork - in the child SELF's CPU time begins anew */
 void clocks_after_fork(struct thread *self);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -385,6 +386,28 @@ static void *name_it(void *argument)
 	return strdup(name);
 }
 
+/* What a thread is called that never got a name of its own: as the main thread was when it was made, renamed or not since. */
+static void names_inherited(void)
+{
+	pthread_t one = spawn(sleep_a_little, NULL), two, three;
+	char names[3][16];
+
+	pthread_setname_np(pthread_self(), "second name");
+	two = spawn(sleep_a_little, NULL);
+	prctl(PR_SET_NAME, "third name");
+	three = spawn(sleep_a_little, NULL);
+	syscall(SYS_prctl, PR_SET_NAME, "fourth name");
+	pthread_getname_np(one, names[0], sizeof(names[0]));
+	pthread_getname_np(two, names[1], sizeof(names[1]));
+	pthread_getname_np(three, names[2], sizeof(names[2]));
+	say("inherited: %s, %s, %s", names[0], names[1], names[2]);
+	join(one);
+	join(two);
+	join(three);
+	pthread_getname_np(pthread_self(), names[0], sizeof(names[0]));
+	say("main in the end: %s", names[0]);
+}
+
 static void names(void)
 {
 	pthread_t one = spawn(name_it, "first"), two = spawn(name_it, "second");
@@ -397,6 +420,7 @@ static void names(void)
 	pthread_getname_np(pthread_self(), name, sizeof(name));
 	say("main: %s", name);
 	say("too long: %s", error_name(pthread_setname_np(pthread_self(), "a name that is too long")));
+	names_inherited();
 }
 
 static void *change_policy(void *argument)

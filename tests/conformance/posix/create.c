@@ -551,6 +551,8 @@ static void limit_of_threads(void)
 	int count = 0, error = 0;
 
 	tell_result("setresuid", setresuid(63210, 63210, 63210));
+	tell("before there is a limit", pthread_create(&threads[0], NULL, give_back, NULL));
+	join(threads[0]);
 	tell_result("setrlimit", setrlimit(RLIMIT_NPROC, &limit));
 	while (count < 64 && !error) {
 		error = pthread_create(&threads[count], NULL, wait_for_end, NULL);
