@@ -2,6 +2,7 @@
 /* hog.c - threads that never wait: the others, their sleeps, their I/O and their handlers must go on */
 #include "plain.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -164,6 +165,29 @@ static void computations(void)
 	say("same result: %d", same);
 }
 
+/* Each computes for a fraction of a slice and then gives way by itself. */
+static void *short_turn(void *argument)
+{
+	for (int turn = 0; turn < 750; turn++) {
+		for (volatile int i = 0; i < 200000; i++)
+			;
+		sched_yield();
+	}
+	return argument;
+}
+
+/* The driver looks at how often one was stopped. */
+static void short_turns(void)
+{
+	pthread_t threads[4];
+
+	for (int i = 0; i < 4; i++)
+		threads[i] = spawn(short_turn, NULL);
+	for (int i = 0; i < 4; i++)
+		join(threads[i]);
+	say("all have had their turns");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct plain_case cases[] = {
@@ -173,6 +197,7 @@ int main(int argc, char **argv)
 		{ "spin_for_flag", spin_for_flag, 1 },
 		{ "alarm_beside", alarm_beside, 1 },
 		{ "computations", computations, 6 },
+		{ "short_turns", short_turns, 4 },
 		{ 0 },
 	};
 
