@@ -19,7 +19,7 @@ uint32_t green__descriptor_forks;
 bool green__descriptor_forked;
 
 /* Hardly any program sets SO_RCVLOWAT; until one does, nobody asks the kernel for it. */
-static bool low_marks;
+bool green__descriptor_low_marked;
 
 static struct descriptor *chunk_map(struct descriptor *_Atomic *slot)
 {
@@ -187,7 +187,7 @@ void green__descriptor_option_set(int fd, int level, int name)
 	struct descriptor *descriptor = green__descriptor_find(fd);
 
 	if (level == SOL_SOCKET && name == SO_RCVLOWAT)
-		low_marks = true;
+		green__descriptor_low_marked = true;
 	if (!descriptor)
 		return;
 	if (level == SOL_SOCKET && name == SO_LINGER)
@@ -210,14 +210,9 @@ int64_t green__descriptor_ask_timeout(int fd, int option)
 	return value.tv_sec * NS_PER_SECOND + value.tv_usec * 1000;
 }
 
-bool green__descriptor_low_marks(void)
-{
-	return low_marks;
-}
-
 size_t green__descriptor_low_mark(int fd)
 {
-	int mark = low_marks ? socket_option(fd, SO_RCVLOWAT) : 1;
+	int mark = green__descriptor_low_marked ? socket_option(fd, SO_RCVLOWAT) : 1;
 
 	return mark > 1 ? (size_t)mark : 1;
 }

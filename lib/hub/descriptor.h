@@ -64,6 +64,7 @@ enum {
 extern struct descriptor *_Atomic green__descriptor_chunks[DESCRIPTOR_CHUNKS];
 extern uint32_t green__descriptor_forks; /* as far as a descriptor has been made since */
 extern bool green__descriptor_forked;    /* another one has come */
+extern bool green__descriptor_low_marked;
 
 /* green__descriptor_find - FD's entry, or NULL if there is none yet; every call of the runtime asks, so this is short */
 static inline struct descriptor *green__descriptor_find(int fd)
@@ -156,7 +157,10 @@ static inline int64_t green__descriptor_timeout(int fd, int option)
 }
 
 /* green__descriptor_low_marks - true if the process has ever set SO_RCVLOWAT */
-bool green__descriptor_low_marks(void);
+static inline bool green__descriptor_low_marks(void)
+{
+	return green__descriptor_low_marked;
+}
 
 /* green__descriptor_low_mark - how many bytes a receive from FD, a stream, waits for */
 size_t green__descriptor_low_mark(int fd);

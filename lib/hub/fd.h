@@ -138,12 +138,22 @@ static inline void green__fd_pass_on(struct hub *hub, int fd, uint32_t events)
 /* green__fd_closing - FD is about to be closed or replaced: forget it, and wake its waiters with EBADF */
 void green__fd_closing(struct hub *hub, int fd);
 
+/* The same of an ENTRY, which may be NULL, and its DESCRIPTOR, for a caller that has looked them up. */
+static inline bool green__fd_is_drained(const struct fd *entry, const struct descriptor *descriptor)
+{
+	return entry && entry->drained && entry->registered == descriptor->generation;
+}
+
+static inline void green__fd_drain(struct fd *entry, const struct descriptor *descriptor)
+{
+	if (entry && entry->registered && !entry->special && entry->registered == descriptor->generation)
+		entry->drained = true;
+}
+
 /* green__fd_drained - true if nothing has come since a read found FD empty; never true for a number that is not known */
 static inline bool green__fd_drained(struct hub *hub, int fd)
 {
-	const struct fd *entry = green__fd_find(hub->fds, fd);
-
-	return entry && entry->drained && entry->registered == green__descriptor_find(fd)->generation;
+	return green__fd_is_drained(green__fd_find(hub->fds, fd), green__descriptor_find(fd));
 }
 
 /*
@@ -154,10 +164,7 @@ static inline bool green__fd_drained(struct hub *hub, int fd)
  */
 static inline void green__fd_set_drained(struct hub *hub, int fd)
 {
-	struct fd *entry = green__fd_find(hub->fds, fd);
-
-	if (entry && entry->registered && !entry->special && entry->registered == green__descriptor_find(fd)->generation)
-		entry->drained = true;
+	green__fd_drain(green__fd_find(hub->fds, fd), green__descriptor_find(fd));
 }
 
 #pragma GCC visibility pop

@@ -244,14 +244,16 @@ long green__recvmsg(int fd, struct msghdr *message, int flags)
 }
 
 /* The hot path: no address, no flags that need thought, so the plain system call does. */
-static long receive_plain(int fd, void *buffer, size_t size, int flags)
+static long receive_plain(const struct descriptor *descriptor, int fd, void *buffer, size_t size, int flags)
 {
+	struct hub *hub = green__current->flow->hub;
+	struct fd *entry = green__fd_find(hub->fds, fd);
 	struct io io;
 	long result = -EAGAIN;
 
 	green__io_start(&io, fd, EPOLLIN, SO_RCVTIMEO);
 	io.dontwait = flags & MSG_DONTWAIT;
-	if (io.dontwait || !green__fd_drained(io.hub, fd) || green__descriptor_nonblocking(fd))
+	if (io.dontwait || !green__fd_is_drained(entry, descriptor) || green__descriptor_nonblocking(fd))
 		goto attempt;
 	for (;;) {
 		result = green__io_wait(&io);
@@ -259,12 +261,12 @@ static long receive_plain(int fd, void *buffer, size_t size, int flags)
 			break;
 attempt:
 		result = sys_call(SYS_recvfrom, fd, buffer, size, flags | MSG_DONTWAIT, NULL, NULL);
-		io.hub->flow->stats->io_calls++;
+		hub->flow->stats->io_calls++;
 		if (result != -EAGAIN)
 			break;
 	}
-	if (result > 0 && (size_t)result < size && green__descriptor_kind(fd) == DESCRIPTOR_TCP)
-		green__fd_set_drained(io.hub, fd);
+	if (result > 0 && (size_t)result < size && descriptor->kind == DESCRIPTOR_TCP)
+		green__fd_drain(entry ? entry : green__fd_find(hub->fds, fd), descriptor);
 	green__io_end(&io);
 	return result;
 }
@@ -286,8 +288,10 @@ static GREEN_NOINLINE long receive_from(int fd, void *buffer, size_t size, int f
 
 long green__recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length)
 {
-	if (!address && !(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) && !green__descriptor_low_marks())
-		return receive_plain(fd, buffer, size, flags);
+	const struct descriptor *descriptor = green__descriptor(fd);
+
+	if (!address && !(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) && descriptor && !green__descriptor_low_marks())
+		return receive_plain(descriptor, fd, buffer, size, flags);
 	return receive_from(fd, buffer, size, flags, address, length);
 }
 
