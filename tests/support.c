@@ -16,17 +16,52 @@
 
 static Suite *suite;
 static int open_before;
+static bool emulator; /* it was seen when the suite began */
 static int *skips; /* shared with the process of each test */
+
+/* How many kernel threads there are beside this one; none where /proc is not. */
+static unsigned other_threads(void)
+{
+	struct stat tasks;
+
+	/* Each is a directory, whose ".." counts as a link, beside the two that any directory has. */
+	return stat("/proc/self/task", &tasks) == 0 ? (unsigned)tasks.st_nlink - 3 : 0;
+}
+
+static void *tell_directory(void *path)
+{
+	sprintf(path, "/proc/self/task/%d", (int)syscall(SYS_gettid));
+	return NULL;
+}
+
+/*
+ * The sanitizer of threads makes one of its own in a child of fork, as a test is, and one more when the first thread is made,
+ * unless the parent had that already.  So make one, and when that has gone all that are left are the tool's.
+ */
+static void count_sanitizer_threads(void)
+{
+	static bool counted;
+	char path[64] = "";
+
+	if (!SANITIZER_THREADS || counted)
+		return;
+	counted = true;
+	in_thread(tell_directory, path);
+	while (access(path, F_OK) == 0)
+		usleep(100);
+	green__tool_threads = other_threads();
+}
 
 static void before_without_hub(void)
 {
+	count_sanitizer_threads();
 	open_before = descriptors_open();
 }
 
 static void before_with_hub(void)
 {
 	ck_assert_ptr_nonnull(green__hub());
-	open_before = descriptors_open();
+	before_without_hub();
 }
 
 /* A name whose look-up was given up is still looked up, by libc with a descriptor of its own, for a moment. */
@@ -44,14 +79,14 @@ static void after(void)
 	ck_assert_int_eq(descriptors_left(), open_before);
 }
 
-/* Those that run now beside this one are a sanitizer's, or an emulator's of another CPU: they wake nobody. */
-static void count_tool_threads(void)
+/* Those that run beside this one before there is a test are an emulator's of another CPU: they wake nobody. */
+static void count_emulator_threads(void)
 {
-	struct stat tasks;
+	unsigned threads = other_threads();
 
-	/* A sanitizer's thread may come later. */
-	if (stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink - 3 > green__tool_threads)
-		green__tool_threads = (unsigned)tasks.st_nlink - 3;
+	emulator = threads > SANITIZER_THREADS;
+	if (emulator)
+		green__tool_threads = threads;
 }
 
 /*
@@ -78,7 +113,7 @@ TCase *suite_begin(const char *name, enum support_hub hub)
 	TCase *tcase = tcase_create(name);
 
 	skips = mmap(NULL, sizeof(*skips), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	count_tool_threads();
+	count_emulator_threads();
 	hear_the_warning();
 	suite = suite_create(name);
 	tcase_add_checked_fixture(tcase, hub == WITH_HUB ? before_with_hub : before_without_hub, after);
@@ -118,9 +153,14 @@ bool tools_watch(void)
 #endif
 }
 
+bool forks_deceive_tool(void)
+{
+	return SANITIZER_THREADS > 0;
+}
+
 bool emulated(void)
 {
-	return green__tool_threads > SANITIZER_THREADS;
+	return emulator;
 }
 
 bool processes_have_descriptors(void)

@@ -47,6 +47,14 @@ void skipped(const char *why);
 bool tools_watch(void);
 
 /*
+ * forks_deceive_tool - true where the sanitizer of threads watches
+ *
+ * In a child of fork it looks at what the greenlets of the parent do, but not at what the one that forked does, nor at new
+ * ones: whatever those two kinds share it calls a race.
+ */
+bool forks_deceive_tool(void);
+
+/*
  * emulated - true under an emulator of another CPU
  *
  * qemu-user 7.2 ignores guard pages, tells in /proc where its own code is, keeps memory for each thread that has

@@ -24,7 +24,7 @@
 #include <valgrind/valgrind.h>
 #endif
 
-/* How many kernel threads the tool has of its own, at most. */
+/* How many kernel threads the tool has of its own, in a process that no other has forked. */
 #ifdef GREEN_TSAN
 #define SANITIZER_THREADS 1
 #else
