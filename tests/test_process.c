@@ -256,6 +256,91 @@ START_TEST(a_process_can_be_killed_until_it_has_ended)
 }
 END_TEST
 
+/*
+ * A shell, leader of a group, and children of it that outlive it if they may.  All have LEFT's other end as standard error,
+ * so a read from it comes to the end when they all have gone.
+ */
+static struct green_process *shell_with_children(const char *script, int left[2])
+{
+	char *argv[] = { "sh", "-c", (char *)script, NULL };
+	struct green_process_options options = { .argv = argv, .out = GREEN_PIPE, .group = true };
+	struct green_process *process;
+	char line[8];
+
+	ck_assert_int_eq(green_pipe2(left, O_CLOEXEC), 0);
+	options.err = left[1];
+	process = green_process_start(&options);
+	ck_assert_ptr_nonnull(process);
+	ck_assert_int_eq(green_close(left[1]), 0);
+	ck_assert_int_eq(green_read(green_process_fd(process, 1), line, sizeof(line)), 6);
+	return process;
+}
+
+static void assert_all_gone(int left[2])
+{
+	char byte;
+
+	ck_assert_int_eq(green_wait_fd(left[0], GREEN_READ, 15000), GREEN_READ);
+	ck_assert_int_eq(green_read(left[0], &byte, 1), 0);
+	ck_assert_int_eq(green_close(left[0]), 0);
+}
+
+START_TEST(a_group_is_killed_with_what_a_shell_has_started)
+{
+	int left[2], status;
+	struct green_process *process = shell_with_children("sleep 60 & sleep 60 & echo ready; wait", left);
+
+	assert_fails(green_process_kill_group(process, 1000) < 0, EINVAL);
+	ck_assert_int_eq(green_process_kill_group(process, SIGTERM), 0);
+	ck_assert_int_eq(green_process_wait(process, &status, 15000), 0);
+	ck_assert(WIFSIGNALED(status));
+	ck_assert_int_eq(WTERMSIG(status), SIGTERM);
+	assert_all_gone(left);
+	green_process_destroy(process);
+}
+END_TEST
+
+/* The one who was killed alone leaves the others, which the group still reaches where the kernel can tell it. */
+START_TEST(a_group_is_killed_after_its_leader)
+{
+	int left[2], killed;
+	struct green_process *process = shell_with_children("sleep 2 & sleep 2 & echo ready; wait", left);
+
+	ck_assert_int_eq(green_process_kill(process, SIGKILL), 0);
+	assert_fails(green_wait_fd(left[0], GREEN_READ, 50) < 0, ETIMEDOUT);
+	ck_assert_int_eq(green_process_wait(process, NULL, 15000), 0);
+	killed = green_process_kill_group(process, SIGKILL);
+	ck_assert(killed == 0 || errno == ESRCH);
+	assert_all_gone(left);
+	green_process_destroy(process);
+	if (killed)
+		skipped("before Linux 6.9 a group without its leader cannot be told from a later one");
+}
+END_TEST
+
+START_TEST(a_group_that_has_ended_cannot_be_killed)
+{
+	char *argv[] = { "sleep", "60", NULL };
+	struct green_process *process = green_process_start(&(struct green_process_options) { .argv = argv, .group = true });
+
+	ck_assert_ptr_nonnull(process);
+	ck_assert_int_eq(green_process_kill_group(process, SIGKILL), 0);
+	ck_assert_int_eq(green_process_wait(process, NULL, 15000), 0);
+	assert_fails(green_process_kill_group(process, SIGKILL) < 0, ESRCH);
+	green_process_destroy(process);
+}
+END_TEST
+
+START_TEST(only_the_leader_of_a_group_has_one_to_be_killed)
+{
+	struct green_process *process = shell("sleep 60", 0, 0, 0);
+
+	assert_fails(green_process_kill_group(process, SIGKILL) < 0, EINVAL);
+	ck_assert_int_eq(green_process_kill(process, SIGKILL), 0);
+	ck_assert_int_eq(WTERMSIG(status_of(process)), SIGKILL);
+}
+END_TEST
+
 /* C11: one that somebody else has reaped has ended, with status 255. */
 START_TEST(c11_a_process_that_somebody_else_reaps_has_status_255)
 {
@@ -590,6 +675,13 @@ static void without_pidfds(void)
 	if (green_process_kill(process, SIGTERM) != -1 || errno != ESRCH)
 		_exit(4);
 	green_process_destroy(process);
+	options.group = true;
+	process = green_process_start(&options);
+	if (!process || green_process_kill_group(process, SIGTERM) || green_process_wait(process, &status, -1) || status != SIGTERM)
+		_exit(7);
+	if (green_process_kill_group(process, SIGTERM) != -1 || errno != ESRCH)
+		_exit(8);
+	green_process_destroy(process);
 	pid = fork();
 	if (pid == 0)
 		_exit(9);
@@ -633,6 +725,10 @@ int main(void)
 	tcase_add_test(tcase, environment_directory_and_descriptors_are_as_asked_for);
 	tcase_add_test(tcase, signals_are_as_in_a_fresh_program);
 	tcase_add_test(tcase, a_process_can_be_killed_until_it_has_ended);
+	tcase_add_test(tcase, a_group_is_killed_with_what_a_shell_has_started);
+	tcase_add_test(tcase, a_group_is_killed_after_its_leader);
+	tcase_add_test(tcase, a_group_that_has_ended_cannot_be_killed);
+	tcase_add_test(tcase, only_the_leader_of_a_group_has_one_to_be_killed);
 	tcase_add_test(tcase, c11_a_process_that_somebody_else_reaps_has_status_255);
 	tcase_add_test(tcase, a_process_that_is_left_alone_is_reaped);
 	tcase_add_test(tcase, a_wait_for_a_process_can_be_cancelled);

@@ -39,7 +39,7 @@ struct green_process_options {
 	char *const *envp;     /* NULL: the parent's */
 	const char *directory; /* NULL: the parent's */
 	int in, out, err;      /* GREEN_INHERIT and the like, or a descriptor above 2, which stays the caller's */
-	bool group;            /* in a process group of its own */
+	bool group;            /* as leader of a process group of its own, for green_process_kill_group */
 };
 
 /*
@@ -90,6 +90,17 @@ int green_process_communicate(struct green_process *process, const char *input, 
 
 /* green_process_kill - send it a signal; never to another process that has its number by now.  Returns: 0; -1 with errno ESRCH (it has ended) or EINVAL */
 int green_process_kill(struct green_process *process, int signal);
+
+/*
+ * green_process_kill_group - send a signal to all processes of PROCESS's group, such as what a shell has started
+ *
+ * Also after PROCESS itself has ended; but where the kernel cannot tell its group from a later one with that number, before
+ * Linux 6.9, only until its end was seen, by a wait for instance.
+ *
+ * Switches: no.
+ * Returns: 0; -1 with errno ESRCH (none is left, or cannot be told), EPERM or EINVAL (no such signal; it was not started with GROUP)
+ */
+int green_process_kill_group(struct green_process *process, int signal);
 
 /* green_process_destroy - close its pipes; a child that still runs goes on and is reaped when it ends; NULL is fine */
 void green_process_destroy(struct green_process *process);

@@ -28,6 +28,9 @@
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
 #endif
+#ifndef PIDFD_SIGNAL_PROCESS_GROUP
+#define PIDFD_SIGNAL_PROCESS_GROUP 4 /* since Linux 6.9 */
+#endif
 
 extern char **environ;
 
@@ -162,6 +165,7 @@ int green__process_spawn(struct green_process *process, const struct green_proce
 	memset(process, 0, sizeof(*process));
 	list_init(&process->all);
 	process->fds[0] = process->fds[1] = process->fds[2] = process->pidfd = -1;
+	process->group = options->group;
 	/* Nobody's wait for any child may see it before it is known. */
 	critical_enter(green__current->flow);
 	error = spawn(process, options, plain, theirs);
@@ -274,13 +278,13 @@ int green_process_wait(struct green_process *process, int *status, int timeout_m
 	return (int)sys_result(error);
 }
 
-/* Its number is no other's as long as nobody has reaped it. */
-static long kill_unreaped(struct green_process *process, int signal)
+/* WHOM is its number, or minus that for its group; it is no other's as long as nobody has reaped the child. */
+static long kill_unreaped(struct green_process *process, pid_t whom, int signal)
 {
 	long result;
 
 	spinlock_lock(&lock);
-	result = reap_locked(process) ? -ESRCH : sys_call(SYS_kill, process->pid, signal);
+	result = reap_locked(process) ? -ESRCH : sys_call(SYS_kill, whom, signal);
 	spinlock_unlock(&lock);
 	return result;
 }
@@ -296,7 +300,22 @@ int green_process_kill(struct green_process *process, int signal)
 	result = sys_call(SYS_pidfd_send_signal, process->pidfd, signal, NULL, 0);
 	/* It may be a pipe; see hub/child.c. */
 	if (result == -ENOSYS || result == -EPERM || result == -EBADF)
-		result = kill_unreaped(process, signal);
+		result = kill_unreaped(process, process->pid, signal);
+	return (int)sys_result(result);
+}
+
+int green_process_kill_group(struct green_process *process, int signal)
+{
+	long result;
+
+	if (!process->group) {
+		errno = EINVAL;
+		return -1;
+	}
+	result = sys_call(SYS_pidfd_send_signal, process->pidfd, signal, NULL, PIDFD_SIGNAL_PROCESS_GROUP);
+	/* As above; and a kernel that does not know the flag. */
+	if (result == -ENOSYS || result == -EPERM || result == -EBADF || result == -EINVAL)
+		result = kill_unreaped(process, -process->pid, signal);
 	return (int)sys_result(result);
 }
 

@@ -21,6 +21,7 @@ struct green_process {
 	struct list all; /* process.c: on the list of those that green_waitpid leaves alone */
 	pid_t pid;
 	int pidfd;
+	bool group;      /* it was started as leader of a group of its own */
 	bool ended;      /* STATUS is set, and the child is reaped; under the lock of process.c */
 	int status;
 	int fds[3];      /* the parent's ends of pipes, -1 where there is none */
