@@ -128,6 +128,35 @@ START_TEST(t3_who_is_lost_and_given_back_is_passed_over)
 }
 END_TEST
 
+static void *owns_for_ever(void *unused)
+{
+	ck_assert_int_eq(green_mutex_lock(&mutex, 0), 0);
+	green_sleep(100000);
+	return unused;
+}
+
+static void *leaves_owner(void *unused)
+{
+	handles[0] = parked(owns_for_ever, unused);
+	return unused;
+}
+
+/* T4: what it guards may be half changed, so nobody gets it; who it was can be asked. */
+START_TEST(t4_a_mutex_of_one_who_is_lost_stays_locked)
+{
+	in_thread(leaves_owner, NULL);
+	assert_fails(green_mutex_lock(&mutex, 0) < 0, ETIMEDOUT);
+	assert_fails(green_mutex_lock(&mutex, -1) < 0, EDEADLK);
+	assert_fails(green_mutex_unlock(&mutex) < 0, EPERM);
+	ck_assert_ptr_eq(green_mutex_owner(&mutex), handles[0]);
+	ck_assert_int_eq(green_state(handles[0]), GREEN_LOST);
+	ck_assert_int_eq(green_destroy(handles[0]), 0);
+	mutex = (struct green_mutex)GREEN_MUTEX_INIT;
+	ck_assert_int_eq(green_mutex_lock(&mutex, 0), 0);
+	ck_assert_int_eq(green_mutex_unlock(&mutex), 0);
+}
+END_TEST
+
 /* --- calls on other kernel threads --- */
 
 static void *until_gate(void *unused)
@@ -262,6 +291,7 @@ int main(void)
 
 	tcase_add_test(tcase, t3_who_is_lost_is_passed_over);
 	tcase_add_test(tcase, t3_who_is_lost_and_given_back_is_passed_over);
+	tcase_add_test(tcase, t4_a_mutex_of_one_who_is_lost_stays_locked);
 	tcase_add_test(tcase, h16_a_call_goes_on_when_its_callers_thread_has_ended);
 	tcase_add_test(tcase, h16_a_call_that_ends_its_thread_fails);
 	tcase_add_test(tcase, b10_a_call_that_ends_its_thread_fails_its_future);

@@ -130,7 +130,12 @@ int green_mutex_lock(struct green_mutex *mutex, int timeout_ms);
  */
 int green_mutex_unlock(struct green_mutex *mutex);
 
-/* green_mutex_owner - who owns it, or NULL; one that its owner has not unlocked before its end stays locked */
+/*
+ * green_mutex_owner - who owns it, or NULL
+ *
+ * One that its owner has not unlocked before its end, or that of its kernel thread, stays locked, for what it guards may be half
+ * changed.  As long as the owner's handle was not given back, green_state tells that of it: GREEN_ENDED or GREEN_LOST.
+ */
 struct greenlet *green_mutex_owner(const struct green_mutex *mutex);
 
 /* --- condition: wait until others say that something has changed --- */
