@@ -334,6 +334,8 @@ OF_THE_HUB = MEMORY + MAKING + ["epoll_create1", "eventfd2", "epoll_ctl"]
 class Library(Sweep):
     """Flows of libgreen's calls, without the shim: the call that was hit says so, or nobody does."""
 
+    follows = FOLLOWS
+
     def __init__(self, program, case, path):
         super().__init__(program, case, 0, path)
         self.looks_up = case in ("names", "cares")
@@ -379,7 +381,7 @@ class Library(Sweep):
             if "wrong" in line:
                 raise Failure(f"says `{line}'", outcome.result)
             if found and not self.is_primary(found.group(1).removeprefix("green_"), found.group(2), fault) \
-                    and not (primary and found.group(2) in FOLLOWS):
+                    and not (primary and found.group(2) in self.follows):
                 raise Failure(f"says `{line}'", outcome.result)
             if counted and counted.group(1) != counted.group(2) and not [one for one in primary if one != "EINTR"]:
                 raise Failure(f"lost something: `{line}'", outcome.result)
@@ -394,6 +396,22 @@ class Library(Sweep):
             return error == fault.error and any(one in MADE_OF[call] for one in fault.call.split(",")) or \
                 "--signal" in fault.options and error == "EINTR"
         return is_primary(STREAMS.get(call, call), error, fault)
+
+
+# R4: the same over TLS, where each call may read, write and wait, and one that a call was lost on sees a cut at the other end
+class Secure(Library):
+    """Flows over TLS; what OpenSSL could not have may be told as a failure of TLS."""
+
+    follows = FOLLOWS + ("EPROTO",)
+
+    @staticmethod
+    def is_primary(call, error, fault):
+        inside = call.startswith(("tls_", "bio_", "stream_"))
+        if inside and fault.call in MEMORY:
+            return error in (fault.error, "ENOMEM", "EPROTO")
+        if inside and any(one in IN + OUT + ["poll", "ppoll"] for one in fault.call.split(",")):
+            return error == fault.error or ("--signal" in fault.options and error == "EINTR")
+        return Library.is_primary(call, error, fault)
 
 
 UNUSABLE = "hub: of no use any more"
@@ -567,10 +585,15 @@ def cases(options):
         for name, threads in listed_cases(path):
             yield Sweep(program, name, threads, path)
     # On either context; where everything is quick, on the usual one.
-    for program in ("library", "services") if options.fast else ("library", "library_ucontext", "services", "services_ucontext"):
+    libraries = [program + context for program in ("library", "services", "secure")
+                 for context in (("",) if options.fast else ("", "_ucontext"))]
+    for program in libraries:
         path = os.path.join(options.build, "tests", "faults", program)
+        # Where there is no OpenSSL there is no TLS.
+        if program.startswith("secure") and not os.path.exists(path):
+            continue
         for name, _ in listed_cases(path):
-            yield Library(program, name, path)
+            yield (Secure if program.startswith("secure") else Library)(program, name, path)
     for program, path in programs:
         for name, threads in listed_cases(path):
             # Where no thread can be made a timer that calls a function drops the call, natively too.
