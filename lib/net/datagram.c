@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* datagram.c - datagram servers: a task for each datagram */
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "base/fault.h"
@@ -10,10 +9,9 @@
 #include "green/server.h"
 #include "hub/descriptor.h"
 #include "hub/task.h"
-#include "net/bell.h"
-#include "net/crew.h"
 #include "net/io.h"
 #include "net/resolve.h"
+#include "net/service.h"
 
 enum {
 	MAX_SIZE = 8192,
@@ -28,26 +26,12 @@ struct parcel {
 };
 
 struct green_datagram_server {
+	struct service service; /* its crew: struct parcel.member; the taker receives */
 	struct green_datagram_options options; /* HOST and SERVICE are not kept */
-	struct hub *hub;
-	struct crew crew;          /* struct parcel.member */
-	int fd;                    /* -1 once it is closed */
+	int fd;                 /* -1 once it is closed */
 	unsigned port;
-	struct greenlet *receiver; /* the task that receives, once it is started; its handle */
-	bool stopping, sending;
-	struct list bell;          /* rings when any of the above changes */
-	unsigned users;            /* parcels, calls that wait in it, and the receiver */
-	bool destroyed;            /* the last user frees it */
+	bool stopping, sending; /* the bell tells of changes */
 };
-
-static void leave(struct green_datagram_server *server)
-{
-	server->users--;
-	if (server->destroyed && !server->users)
-		free(server);
-	else
-		bell_ring(server->hub, &server->bell);
-}
 
 static void parcel_run(struct member *member)
 {
@@ -61,7 +45,7 @@ static void parcel_ended(struct member *member)
 {
 	struct parcel *parcel = container_of(member, struct parcel, member);
 
-	leave(parcel->server);
+	green__service_leave(&parcel->server->service);
 	free(parcel);
 }
 
@@ -99,12 +83,9 @@ static int receive_one(struct green_datagram_server *server)
 	smaller = realloc(parcel, sizeof(*parcel) + datagram->size);
 	parcel = smaller ? smaller : parcel;
 	parcel->datagram.bytes = parcel->bytes;
-	server->users++;
-	result = green__crew_add(&server->crew, &parcel->member);
-	if (result) {
-		server->users--;
+	result = green__service_add(&server->service, &parcel->member);
+	if (result)
 		free(parcel);
-	}
 	return (int)result;
 }
 
@@ -115,7 +96,7 @@ static bool is_final(int error)
 
 static bool has_room(const struct green_datagram_server *server)
 {
-	return !server->options.limit || server->crew.count < server->options.limit;
+	return !server->options.limit || server->service.crew.count < server->options.limit;
 }
 
 static void *receiver_main(void *arg)
@@ -125,17 +106,17 @@ static void *receiver_main(void *arg)
 
 	while (!server->stopping && !is_final(error)) {
 		if (!has_room(server)) {
-			error = bell_wait(server->hub, &server->bell, CLOCK_NEVER, "server, for room");
+			error = green__service_wait(&server->service, CLOCK_NEVER, "server, for room");
 			continue;
 		}
 		error = receive_one(server);
 		/* That an answer has not arrived is nobody's concern here; memory may come back. */
 		if (error == -ENOMEM || error == -EAGAIN || error == -ENOBUFS)
-			error = bell_wait(server->hub, &server->bell, clock_after_ms(PAUSE_MS), "server, a pause");
+			error = green__service_wait(&server->service, clock_after_ms(PAUSE_MS), "server, a pause");
 		if (error == -ETIMEDOUT)
 			error = 0;
 	}
-	leave(server);
+	green__service_leave(&server->service);
 	return NULL;
 }
 
@@ -144,16 +125,6 @@ static int bound_socket(struct hub *hub, const struct green_datagram_options *op
 	if (options->host || options->service)
 		return green__bound_at(hub, options->host, options->service, SOCK_DGRAM, options->flags);
 	return green__descriptor_kind(options->fd) < 0 ? -EBADF : options->fd;
-}
-
-static unsigned port_of(int fd)
-{
-	struct sockaddr_in6 address = { .sin6_family = AF_UNSPEC };
-	socklen_t length = sizeof(address);
-
-	if (sys_call(SYS_getsockname, fd, &address, &length))
-		return 0;
-	return address.sin6_family == AF_INET || address.sin6_family == AF_INET6 ? ntohs(address.sin6_port) : 0;
 }
 
 struct green_datagram_server *green_datagram_server_create(const struct green_datagram_options *options)
@@ -173,11 +144,9 @@ struct green_datagram_server *green_datagram_server_create(const struct green_da
 	server->options.host = server->options.service = NULL;
 	if (!server->options.max_size)
 		server->options.max_size = MAX_SIZE;
-	server->hub = hub;
+	green__service_init(&server->service, hub);
 	server->fd = fd;
-	server->port = port_of(fd);
-	green__crew_init(&server->crew, hub);
-	list_init(&server->bell);
+	server->port = green__service_port(fd);
 	return server;
 }
 
@@ -185,13 +154,7 @@ int green_datagram_server_start(struct green_datagram_server *server)
 {
 	if (server->stopping)
 		return (int)sys_result(-EBADF);
-	if (server->receiver)
-		return (int)sys_result(-EALREADY);
-	server->receiver = green_spawn(receiver_main, server);
-	if (!server->receiver)
-		return -1;
-	server->users++;
-	return 0;
+	return green__service_start(&server->service, receiver_main);
 }
 
 int green_datagram_server_send(struct green_datagram_server *server, const void *bytes, size_t size, const struct sockaddr *to,
@@ -199,15 +162,15 @@ int green_datagram_server_send(struct green_datagram_server *server, const void 
 {
 	long result = 0;
 
-	server->users++;
+	server->service.users++;
 	while (!result && server->sending)
-		result = green__raised_error(bell_wait(server->hub, &server->bell, CLOCK_NEVER, "server, to send"));
+		result = green__raised_error(green__service_wait(&server->service, CLOCK_NEVER, "server, to send"));
 	if (!result) {
 		server->sending = true;
 		result = server->fd < 0 ? -EBADF : green__sendto(server->fd, bytes, size, MSG_NOSIGNAL, to, length);
 		server->sending = false;
 	}
-	leave(server);
+	green__service_leave(&server->service);
 	return sys_result(result) < 0 ? -1 : 0;
 }
 
@@ -219,14 +182,16 @@ unsigned green_datagram_server_port(const struct green_datagram_server *server)
 /* Nothing is received any more; answers can still be sent. */
 static void end_receiving(struct green_datagram_server *server)
 {
+	struct greenlet *receiver = server->service.taker;
+
 	if (server->stopping)
 		return;
 	server->stopping = true;
-	critical_enter(server->hub->flow);
+	critical_enter(server->service.hub->flow);
 	/* One that has not begun sees it by itself. */
-	if (server->receiver && server->receiver->state == GREENLET_ACTIVE)
-		green__raise(server->receiver, GREEN_EXIT, NULL);
-	critical_leave(server->hub->flow);
+	if (receiver && receiver->state == GREENLET_ACTIVE)
+		green__raise(receiver, GREEN_EXIT, NULL);
+	critical_leave(server->service.hub->flow);
 }
 
 static void close_socket(struct green_datagram_server *server)
@@ -240,14 +205,14 @@ int green_datagram_server_stop(struct green_datagram_server *server, int timeout
 {
 	int error;
 
-	if (!green__current || green__current->flow != server->hub->flow)
+	if (green__service_foreign(&server->service))
 		return (int)sys_result(-EPERM);
 	end_receiving(server);
-	server->users++;
-	error = green__crew_end(&server->crew, timeout_ms);
+	server->service.users++;
+	error = green__crew_end(&server->service.crew, timeout_ms);
 	if (!error || error == -ETIMEDOUT)
 		close_socket(server);
-	leave(server);
+	green__service_leave(&server->service);
 	return (int)sys_result(green__raised_error(error));
 }
 
@@ -258,14 +223,8 @@ void green_datagram_server_destroy(struct green_datagram_server *server)
 	if (!server)
 		return;
 	end_receiving(server);
-	server->users++;
-	green__crew_kill(&server->crew);
-	green__crew_wait(&server->crew, clock_after(NS_PER_SECOND));
+	green__service_end_crew(&server->service);
 	close_socket(server);
-	if (server->receiver)
-		green__task_join(server->receiver, CLOCK_NEVER, WAIT_PLAIN);
-	green_destroy(server->receiver);
-	server->destroyed = true;
-	leave(server);
+	green__service_destroy(&server->service);
 	errno = saved_errno;
 }

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +21,9 @@
 #include "green/stream.h"
 #include "hub/descriptor.h"
 #include "hub/task.h"
-#include "net/bell.h"
-#include "net/crew.h"
 #include "net/io.h"
 #include "net/resolve.h"
+#include "net/service.h"
 
 enum {
 	MAX_ACCEPT = 100,
@@ -42,22 +40,17 @@ struct client {
 };
 
 struct green_server {
+	struct service service;    /* its crew: struct client.member; the taker accepts */
 	struct green_server_options options; /* HOST and SERVICE are not kept */
-	struct hub *hub;
-	struct crew crew;          /* struct client.member */
 	int fd;                    /* -1 once it is closed */
 	unsigned port;
 	int process;               /* green__process when it was made: a forked child leaves the path alone */
 	dev_t path_device;         /* of the file that listening at a UNIX path has made */
 	ino_t path_inode;          /* 0: none */
-	struct greenlet *accepter; /* the task that accepts, once it is started; its handle */
 	struct green_watcher on_sigterm, on_sigint;
-	bool paused, stopping, stopped;
+	bool paused, stopping, stopped; /* the bell tells of changes */
 	int error;                 /* -errno that ended it */
 	int pause_ms;              /* the next one */
-	struct list bell;          /* rings when any of the above changes */
-	unsigned users;            /* calls that wait in it */
-	bool destroyed;            /* the last user frees it */
 };
 
 /* --- clients --- */
@@ -86,15 +79,13 @@ static void client_run(struct member *member)
 		serve_stream(client);
 }
 
-static void leave(struct green_server *server);
-
 static void client_ended(struct member *member)
 {
 	struct client *client = container_of(member, struct client, member);
 
 	if (client->fd >= 0)
 		green_close(client->fd);
-	leave(client->server);
+	green__service_leave(&client->server->service);
 	free(client);
 }
 
@@ -108,15 +99,12 @@ static int serve(struct green_server *server, int fd)
 		client->fd = fd;
 		client->member.run = client_run;
 		client->member.ended = client_ended;
-		server->users++;
-		error = green__crew_add(&server->crew, &client->member);
+		error = green__service_add(&server->service, &client->member);
 	}
-	if (error && client) {
-		server->users--;
+	if (error) {
 		free(client);
-	}
-	if (error)
 		green_close(fd);
+	}
 	return error;
 }
 
@@ -142,7 +130,7 @@ static bool is_final(long error)
 
 static bool may_accept(const struct green_server *server)
 {
-	return !server->paused && (!server->options.limit || server->crew.count < server->options.limit);
+	return !server->paused && (!server->options.limit || server->service.crew.count < server->options.limit);
 }
 
 /* Tell of ERROR, and let some time pass, in which others may give back what lacks. */
@@ -155,7 +143,7 @@ static int pause_after(struct green_server *server, long error)
 		server->options.trouble(server, (int)-error, server->pause_ms, server->options.arg);
 	server->pause_ms = server->pause_ms < PAUSE_MAX_MS / 2 ? 2 * server->pause_ms : PAUSE_MAX_MS;
 	while (!result && !server->stopping)
-		result = bell_wait(server->hub, &server->bell, until, "server, a pause");
+		result = green__service_wait(&server->service, until, "server, a pause");
 	return result == -ETIMEDOUT ? 0 : result;
 }
 
@@ -165,7 +153,7 @@ static long accept_one(struct green_server *server)
 	long fd = green__fault_injected() ? -EMFILE : sys_call(SYS_accept4, server->fd, NULL, NULL, SOCK_CLOEXEC);
 	int error;
 
-	server->hub->flow->stats->io_calls++;
+	server->service.hub->flow->stats->io_calls++;
 	if (fd == -EAGAIN)
 		return 0;
 	if (fd < 0)
@@ -197,10 +185,10 @@ static long accept_some(struct green_server *server, bool *drained)
 static int wait_for_client(struct green_server *server, bool drained)
 {
 	if (!may_accept(server))
-		return bell_wait(server->hub, &server->bell, CLOCK_NEVER, "server, for room");
+		return green__service_wait(&server->service, CLOCK_NEVER, "server, for room");
 	if (!drained)
-		return green__yield(server->hub);
-	return green__fd_wait(server->hub, server->fd, EPOLLIN, CLOCK_NEVER, WAIT_RAISABLE);
+		return green__yield(server->service.hub);
+	return green__fd_wait(server->service.hub, server->fd, EPOLLIN, CLOCK_NEVER, WAIT_RAISABLE);
 }
 
 static long accept_until_the_end(struct green_server *server)
@@ -273,8 +261,8 @@ static void *accepter_main(void *arg)
 		server->stopped = true;
 		close_listener(server);
 	}
-	bell_ring(server->hub, &server->bell);
-	leave(server);
+	bell_ring(server->service.hub, &server->service.bell);
+	green__service_leave(&server->service);
 	return NULL;
 }
 
@@ -287,17 +275,6 @@ static int options_error(const struct green_server_options *options)
 	if (options->handler && options->open_stream)
 		return -EINVAL;
 	return 0;
-}
-
-static unsigned port_of(int fd)
-{
-	struct sockaddr_in6 address = { .sin6_family = AF_UNSPEC };
-	socklen_t length = sizeof(address);
-
-	if (sys_call(SYS_getsockname, fd, &address, &length))
-		return 0;
-	/* The port lies at the same place in both. */
-	return address.sin6_family == AF_INET || address.sin6_family == AF_INET6 ? ntohs(address.sin6_port) : 0;
 }
 
 /* Readiness is only a hint where others accept, too. */
@@ -341,28 +318,15 @@ struct green_server *green_server_create(const struct green_server_options *opti
 	}
 	server->options = *options;
 	set_defaults(&server->options, options->host || options->service);
-	server->hub = hub;
+	green__service_init(&server->service, hub);
 	server->fd = fd;
 	server->process = green__process;
 	if (options->host)
 		path_note(server);
-	server->port = port_of(fd);
+	server->port = green__service_port(fd);
 	server->pause_ms = PAUSE_MIN_MS;
-	green__crew_init(&server->crew, hub);
-	list_init(&server->bell);
 	set_nonblocking(fd);
 	return server;
-}
-
-static void leave(struct green_server *server)
-{
-	server->users--;
-	if (!server->destroyed || server->users) {
-		/* Room, or the last client's end. */
-		bell_ring(server->hub, &server->bell);
-		return;
-	}
-	free(server);
 }
 
 static void *stopper_main(void *arg)
@@ -370,7 +334,7 @@ static void *stopper_main(void *arg)
 	struct green_server *server = arg;
 
 	green_server_stop(server);
-	leave(server);
+	green__service_leave(&server->service);
 	return NULL;
 }
 
@@ -390,7 +354,7 @@ static void signalled(struct green_watcher *watcher, int number)
 
 	(void)number;
 	if (task) {
-		server->users++;
+		server->service.users++;
 		green_destroy(task);
 		unwatch(server);
 	}
@@ -416,16 +380,14 @@ int green_server_start(struct green_server *server)
 {
 	if (server->stopping || server->stopped)
 		return (int)sys_result(-EBADF);
-	if (server->accepter)
+	if (server->service.taker)
 		return (int)sys_result(-EALREADY);
 	if (watch(server))
 		return -1;
-	server->accepter = green_spawn(accepter_main, server);
-	if (!server->accepter) {
+	if (green__service_start(&server->service, accepter_main)) {
 		unwatch(server);
 		return -1;
 	}
-	server->users++;
 	return 0;
 }
 
@@ -437,7 +399,7 @@ void green_server_pause(struct green_server *server)
 void green_server_resume(struct green_server *server)
 {
 	server->paused = false;
-	bell_ring(server->hub, &server->bell);
+	bell_ring(server->service.hub, &server->service.bell);
 }
 
 int green_server_address(const struct green_server *server, struct sockaddr *address, socklen_t *length)
@@ -452,7 +414,7 @@ unsigned green_server_port(const struct green_server *server)
 
 size_t green_server_clients(const struct green_server *server)
 {
-	return server->crew.count;
+	return server->service.crew.count;
 }
 
 /* --- the end --- */
@@ -460,25 +422,25 @@ size_t green_server_clients(const struct green_server *server)
 /* Nobody is accepted any more when this returns. */
 static void end_accepting(struct green_server *server)
 {
-	if (server->accepter)
+	if (server->service.taker)
 		unwatch(server);
 	server->stopping = true;
 	close_listener(server);
-	bell_ring(server->hub, &server->bell);
+	bell_ring(server->service.hub, &server->service.bell);
 }
 
 int green_server_stop(struct green_server *server)
 {
 	int error;
 
-	if (!green__current || green__current->flow != server->hub->flow)
+	if (green__service_foreign(&server->service))
 		return (int)sys_result(-EPERM);
 	end_accepting(server);
-	server->users++;
-	error = green__crew_end(&server->crew, server->options.stop_timeout_ms);
+	server->service.users++;
+	error = green__crew_end(&server->service.crew, server->options.stop_timeout_ms);
 	if (!error || error == -ETIMEDOUT)
 		server->stopped = true;
-	leave(server);
+	green__service_leave(&server->service);
 	return (int)sys_result(green__raised_error(error));
 }
 
@@ -486,13 +448,13 @@ int green_server_run(struct green_server *server)
 {
 	int error = 0;
 
-	if (!server->accepter && green_server_start(server))
+	if (!server->service.taker && green_server_start(server))
 		return -1;
-	server->users++;
+	server->service.users++;
 	while (!error && !server->stopped)
-		error = bell_wait(server->hub, &server->bell, CLOCK_NEVER, "server, for its end");
+		error = green__service_wait(&server->service, CLOCK_NEVER, "server, for its end");
 	error = error ? green__raised_error(error) : server->error;
-	leave(server);
+	green__service_leave(&server->service);
 	return (int)sys_result(error);
 }
 
@@ -503,16 +465,8 @@ void green_server_destroy(struct green_server *server)
 	if (!server)
 		return;
 	end_accepting(server);
-	server->users++;
-	green__crew_kill(&server->crew);
-	green__crew_wait(&server->crew, clock_after(NS_PER_SECOND));
+	green__service_end_crew(&server->service);
 	server->stopped = true;
-	/* It has nothing left to wait for; the program may be in it, in TROUBLE. */
-	if (server->accepter && server->accepter != green__current)
-		green__task_join(server->accepter, CLOCK_NEVER, WAIT_PLAIN);
-	green_destroy(server->accepter);
-	server->accepter = NULL;
-	server->destroyed = true;
-	leave(server);
+	green__service_destroy(&server->service);
 	errno = saved_errno;
 }
