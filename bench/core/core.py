@@ -1,28 +1,22 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """core.py - what the core operations of libgreen cost beside those of others; with --quick: does every case run?"""
-import argparse
 import json
-import os
 import random
-import shutil
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent / "echo"))  # what both benchmarks need lies there
+sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 # pylint: disable=wrong-import-position
+import common
 import bars
 import cases
-import measure
 import runs
 import tables
-from echo import TROUBLES, Progress, leave
 from kinds import Missing, build_malloc_counter
+from report import versions
 
 PACKAGES = ["gcc", "golang-go", "libboost-context-dev", "libboost-fiber-dev", "libev-dev", "libpth-dev", "libst-dev",
             "libuv1-dev", "nodejs", "python3", "python3-gevent", "python3-greenlet", "python3-uvloop", "valgrind"]
@@ -37,9 +31,13 @@ MEMORY_ROUNDS, OTHER_MEMORY_ROUNDS = 3, 1       # memory hardly varies
 COUNTERS = {"instructions": runs.instructions, "allocations": runs.allocations, "kernel": runs.kernel_switches}
 
 
-class Bench:
+class Bench(common.Bench):
+    name = "bench-core"
+
     def __init__(self, options, build):
-        self.options, self.build = options, build
+        if options.quick:
+            runs.Pinned.core = None     # no figure matters, and there is more than one core to be had
+        super().__init__(options, build, runs.Pinned.core is not None)
         wanted = options.only.split(",") if options.only else []
         known = cases.all_cases()
         keys = [*(case.key for case in known), "memory", "start"]
@@ -50,20 +48,10 @@ class Bench:
         self.pairs = options.pairs if not wanted or "start" in wanted else 0
         self.judged = bars.keys_of(bars.all_bars())
         self.times, self.dear = {}, set()
-        if options.quick:
-            runs.Pinned.core = None     # no figure matters, and there is more than one core to be had
         self.packages = self.leave_out_missing()
-        self.way = measure.counter() if options.counts else None
-        self.run = {"rounds": options.rounds or ROUNDS, "other_rounds": options.rounds or OTHER_ROUNDS,
-                    "dear_rounds": options.rounds or DEAR_ROUNDS, "milliseconds": options.milliseconds,
-                    "date": time.strftime("%Y-%m-%d"),
-                    "pinned": runs.Pinned.core is not None, "load_before": self.load(), "versions": versions(),
-                    "counter": self.way and self.way.name,
-                    "valgrind": options.counts and bool(shutil.which("valgrind"))}
-
-    @staticmethod
-    def load():
-        return " ".join(f"{value:.2f}" for value in os.getloadavg())
+        self.run |= {"rounds": options.rounds or ROUNDS, "other_rounds": options.rounds or OTHER_ROUNDS,
+                     "dear_rounds": options.rounds or DEAR_ROUNDS, "milliseconds": options.milliseconds,
+                     "versions": versions(PACKAGES)}
 
     def leave_out_missing(self):
         """Builds all programs; cells whose program cannot run here go, and are named."""
@@ -83,13 +71,6 @@ class Bench:
                                  for cell in self.figures.memory if cell.program in missing]
         self.figures.memory = [cell for cell in self.figures.memory if cell.program not in missing]
         return sorted(set(missing.values()))
-
-    def attempt(self, what, function, *arguments):
-        try:
-            return function(*arguments)
-        except TROUBLES as trouble:
-            self.figures.troubles.append(" ".join(f"{what}: {trouble}".split()))
-            return None
 
     # ---- time ----
 
@@ -184,7 +165,7 @@ class Bench:
         cells, memory = self.figures.cells(), self.figures.memory
         counted = list(self.counted()) if self.options.counts else []
         steps = len(cells) + sum(map(self.memory_rounds, memory)) + len(counted) + 1
-        progress = Progress(steps + sum(self.rounds(cell) for _, cell in cells), "bench-core")
+        progress = self.progress(steps + sum(self.rounds(cell) for _, cell in cells))
         for case, cell in cells:
             progress.step(f"how long: {case.title}, {cell.label}")
             self.calibrate(case, cell)
@@ -199,8 +180,7 @@ class Bench:
         for what, case, cell in counted:
             progress.step(f"{tables.COUNTS[what]}: {case.title}, {cell.label}")
             self.count(what, case, cell)
-        progress.end()
-        self.run["load_after"] = self.load()
+        self.ended(progress)
 
     # ---- results ----
 
@@ -221,31 +201,15 @@ class Bench:
             for parts in self.figures.kept.get(cell.key, []):
                 if not sum(parts) > LEAST_KEPT:
                     self.figures.troubles.append(f"Memory: {cell.label}: {sum(parts):g} bytes are not plausible")
-        ran = [cell for _, cell in self.figures.cells() if self.figures.all(cell)] + list(self.figures.kept)
-        for missing in self.figures.missing:
-            print(f"skipped: {missing}")
-        for trouble in self.figures.troubles:
-            print(f"FAILED: {trouble}")
-        print(f"{len(ran)} passed, {len(self.figures.troubles)} failed, {len(self.figures.missing)} skipped")
+        self.told(sum(bool(self.figures.all(cell)) for _, cell in self.figures.cells()) + len(self.figures.kept))
 
     def summary(self):
         tables.print_bars(bars.all_bars(), self.figures.scalars())
-        for trouble in self.figures.troubles:
-            print(f"bench-core: wrong: {trouble}")
-
-
-def versions():
-    try:
-        done = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}\n", *PACKAGES], text=True, check=False,
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    except FileNotFoundError:
-        return ["not known"]
-    return [line for line in done.stdout.splitlines() if len(line.split()) == 2]
+        self.tell_troubles()
 
 
 def parse():
-    parser = argparse.ArgumentParser(description="Measures the core operations of libgreen beside those of others.")
-    parser.add_argument("--build", default="build", metavar="DIR", help="the build directory (build)")
+    parser = common.arguments("Measures the core operations of libgreen beside those of others.")
     parser.add_argument("--quick", action="store_true", help="one short round: does every case run?")
     parser.add_argument("--rounds", type=int, metavar="N",
                         help="how often each is measured (9; where there is no bar 5, or 3)")
@@ -263,23 +227,8 @@ def parse():
 
 def main():
     options = parse()
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, leave)
-    build = Path(options.build).resolve()
-    if not os.access(build / cases.FOLDER / "green_core", os.X_OK):
-        print(f"core.py: {build}/{cases.FOLDER}/green_core is not there; build first", file=sys.stderr)
-        return 1
-    bench, began = Bench(options, build), time.monotonic()
-    if bench.packages and not options.quick:
-        print(f"bench-core: not measured for want of {' '.join(bench.packages)}; `./bootstrap bench` installs them",
-              flush=True)
-    bench.measure()
-    if options.quick:
-        bench.check()
-    else:
-        bench.summary()
-        print(f"\nbench-core: {bench.write()}, {time.monotonic() - began:.0f} s")
-    return 1 if bench.figures.troubles else 0
+    build = common.begin(options, f"{cases.FOLDER}/green_core")
+    return common.carry_out(Bench(options, build), options.quick)
 
 
 if __name__ == "__main__":

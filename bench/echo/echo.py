@@ -1,21 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """echo.py - echo servers of many makes side by side: measured and compared, or with --check only tried"""
-import argparse
 import json
-import os
 import random
-import resource
-import shutil
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "core"))    # bars, and how they are shown
+sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 # pylint: disable=wrong-import-position
+import common
 import kinds
 import measure
 import report
@@ -23,38 +17,8 @@ import shapes
 import tables
 import targets
 
-REPEATED = 0.1          # of all runs, at most, are taken again because strangers were busy
 CALLED = (8, 64, 1000, 10000)   # connections with which system calls are counted, of servers with a bar
 CHECKED = 10            # connections of --check
-SPARE_DESCRIPTORS = 100
-
-
-class Progress:
-    """A bar on a terminal, else a line now and then; on stderr, for stdout is the result's."""
-
-    def __init__(self, steps, name="bench-echo"):
-        self.steps, self.name, self.done, self.began, self.shown = max(steps, 1), name, 0, time.monotonic(), 0.0
-
-    def step(self, words):
-        share = self.done / self.steps
-        self.done += 1
-        if sys.stderr.isatty():
-            bar = "#" * round(30 * share)
-            print(f"\r\033[K[{bar:30}] {share:4.0%} {self.left(share)}{words}", end="", file=sys.stderr, flush=True)
-        elif time.monotonic() - self.shown > 20:
-            self.shown = time.monotonic()
-            print(f"{self.name}: {share:.0%}, {self.left(share)}{words}", file=sys.stderr, flush=True)
-
-    def left(self, share):
-        seconds = (time.monotonic() - self.began) * (1 - share) / share if share > 0.02 else 0
-        return f"{seconds / 60:.0f}:{seconds % 60:02.0f} left, " if seconds else ""
-
-    def end(self):
-        if sys.stderr.isatty():
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-
-TROUBLES = (measure.Trouble, OSError, ValueError, subprocess.SubprocessError)
 
 
 def chosen(options):
@@ -78,13 +42,6 @@ def split(all_kinds, build):
     return here, missing
 
 
-def raise_descriptors():
-    """Servers and load client inherit the limit; returns how many connections it allows."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return 1 << 30 if hard == resource.RLIM_INFINITY else hard - SPARE_DESCRIPTORS
-
-
 # ---- --check: every server answers rightly ----
 
 def answers(build, kind):
@@ -105,7 +62,7 @@ def check(options, build):
             answers(build, kind)
             passed += 1
             print(f"passed: {kind.key}", flush=True)
-        except TROUBLES as trouble:
+        except common.TROUBLES as trouble:
             failed += 1
             print(f"FAILED: {kind.key}: {trouble}", flush=True)
     for kind, package in missing:
@@ -116,25 +73,19 @@ def check(options, build):
 
 # ---- the measurement ----
 
-class Bench:
+class Bench(common.Bench):
+    name = "bench-echo"
+
     def __init__(self, options, build):
-        self.options, self.build = options, build
-        most = raise_descriptors()
+        super().__init__(options, build, measure.cores()[0] is not None)
+        most = common.raise_descriptors()
         here, missing = split(chosen(options), build)
         self.cells = {cell: rounds for cell, rounds in self.plan(here).items() if cell[1].count <= most}
-        self.again = int(REPEATED * sum(self.cells.values()))
+        self.again = int(common.REPEATED * sum(self.cells.values()))
         self.figures = report.Figures(here, {shape for _, shape in self.cells})
         self.figures.missing = [f"{kind.name}: {package} is not installed" for kind, package in missing]
         self.packages = sorted({package for _, package in missing})
-        self.way = measure.counter() if options.counts else None
-        self.valgrind = options.counts and bool(shutil.which("valgrind"))
-        self.run = {"rounds": max(self.cells.values()), **options.rounds._asdict(), "seconds": options.seconds, "pinned": measure.cores()[0] is not None,
-                    "date": time.strftime("%Y-%m-%d"), "repeated": 0, "counter": self.way and self.way.name,
-                    "valgrind": self.valgrind, "load_before": self.load()}
-
-    @staticmethod
-    def load():
-        return " ".join(f"{value:.2f}" for value in os.getloadavg())
+        self.run |= {"rounds": max(self.cells.values()), **options.rounds._asdict(), "seconds": options.seconds}
 
     def plan(self, here):
         """What is measured how often: what was asked for, or what the bars need and a look at the rest."""
@@ -147,21 +98,9 @@ class Bench:
 
     # ---- runs ----
 
-    def attempt(self, what, function, *arguments):
-        try:
-            return function(*arguments)
-        except TROUBLES as trouble:
-            self.figures.troubles.append(" ".join(f"{what}: {trouble}".split()))
-            return None
-
     def calm(self, kind, shape):
-        arguments = (self.build, kind, shape.count, shape.load(self.options.seconds))
-        run, repeated = measure.calmest(
-            lambda: self.attempt(f"{kind.name}, {shape.name}", measure.measure_sleeps, *arguments),
-            min(self.options.again, self.again))
-        self.again -= repeated
-        self.run["repeated"] += repeated
-        return run
+        return self.calmest(f"{kind.name}, {shape.name}", measure.measure_sleeps, self.build, kind, shape.count,
+                            shape.load(self.options.seconds))
 
     def round(self, number, progress):
         """Shape by shape, so that what is compared is measured close together."""
@@ -189,7 +128,7 @@ class Bench:
             yield (f"system calls, {shape.name}", kind, figures.calls, (kind.key, shape), measure.system_calls,
                    (shape.count, self.way, shape.load(0.2)))
         for kind in figures.kinds if self.options.counts else []:
-            if kind.counts_instructions and self.valgrind:
+            if kind.counts_instructions and self.run["valgrind"]:
                 yield "instructions", kind, figures.instructions, kind.key, measure.instructions, (shapes.SIZES[0],)
             if not kind.own_malloc:
                 yield ("requests for memory", kind, figures.allocations, kind.key, measure.allocations,
@@ -197,7 +136,7 @@ class Bench:
 
     def measure(self):
         counts = list(self.counts())
-        progress = Progress(sum(self.cells.values()) + len(counts))
+        progress = self.progress(sum(self.cells.values()) + len(counts))
         for number in range(self.run["rounds"]):
             self.round(number, progress)
         if self.options.counts:
@@ -207,8 +146,7 @@ class Bench:
             value = self.attempt(f"{kind.name}, {words}", function, self.build, kind, *arguments)
             if value is not None:
                 results[key] = value
-        progress.end()
-        self.run["load_after"] = self.load()
+        self.ended(progress)
 
     # ---- results ----
 
@@ -236,27 +174,13 @@ class Bench:
                     print(f"  {kind.name:46} {report.spread(cpu):>20} {report.spread(ratios, report.times):>18} "
                           f"{report.statistics.median(rate):>9,.0f} {report.statistics.median(p99):>9,.0f}")
         tables.print_bars(*self.bars())
-
-
-def benchmark(options, build):
-    bench = Bench(options, build)
-    if bench.packages:
-        print(f"bench-echo: not measured for want of {' '.join(bench.packages)}; `./bootstrap bench` installs them",
-              flush=True)
-    began = time.monotonic()
-    bench.measure()
-    bench.summary()
-    print(f"\nWhere libgreen loses (the peer was better in each of at least {report.TELLING} rounds):")
-    print("\n".join(report.losses(bench.figures)) or "- nowhere in this run")
-    for trouble in bench.figures.troubles:
-        print(f"bench-echo: wrong: {trouble}")
-    print(f"\nbench-echo: {bench.write()}, {time.monotonic() - began:.0f} s")
-    return 1 if bench.figures.troubles else 0
+        print(f"\nWhere libgreen loses (the peer was better in each of at least {report.TELLING} rounds):")
+        print("\n".join(report.losses(self.figures)) or "- nowhere in this run")
+        self.tell_troubles()
 
 
 def parse():
-    parser = argparse.ArgumentParser(description="Measures echo servers of many makes side by side.")
-    parser.add_argument("--build", default="build", metavar="DIR", help="the build directory (build)")
+    parser = common.arguments("Measures echo servers of many makes side by side.")
     parser.add_argument("--check", action="store_true", help="measure nothing: does every server answer rightly?")
     parser.add_argument("--full", action="store_true", help="a second each, of everything")
     parser.add_argument("--rounds", type=int, metavar="N",
@@ -278,19 +202,10 @@ def parse():
     return options
 
 
-def leave(number, _frame):
-    raise SystemExit(128 + number)  # by way of every `finally` and `with`, so that no server stays behind
-
-
 def main():
     options = parse()
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, leave)
-    build = Path(options.build).resolve()
-    if not os.access(build / "bench/load", os.X_OK):
-        print(f"echo.py: {build}/bench/load is not there; build first", file=sys.stderr)
-        return 1
-    return check(options, build) if options.check else benchmark(options, build)
+    build = common.begin(options, "bench/load")
+    return check(options, build) if options.check else common.carry_out(Bench(options, build), False)
 
 
 if __name__ == "__main__":

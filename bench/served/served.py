@@ -1,25 +1,20 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """served.py - whole servers under load, natively and under `green run`, beside peers; with --quick: does each work?"""
-import argparse
 import json
-import os
 import random
-import signal
 import sys
-import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-# What the benchmarks need in common lies in the first two; how a database is started the tests know.
-sys.path += [str(HERE.parent / "echo"), str(HERE.parent / "core"), str(HERE.parent.parent / "tests/programs"),
-             str(HERE.parent.parent / "tests/preload")]
+# How a database is started the tests know.
+sys.path += [str(HERE.parent), str(HERE.parent.parent / "tests/programs"), str(HERE.parent.parent / "tests/preload")]
 
 # pylint: disable=wrong-import-position
+import common
 import measure
 import pages
 from contestants import FOLDER
-from echo import REPEATED, TROUBLES, Progress, leave, raise_descriptors
 from goals import goals_of
 from harness import Failure
 from kinds import Missing
@@ -28,25 +23,21 @@ from settings import Scale, all_settings, quick_settings
 from tables import print_bars
 
 
+class Bench(common.Bench):
+    name = "bench-served"
+    troubles = (*common.TROUBLES, Failure)
 
-class Bench:
     def __init__(self, options, build):
-        self.options, self.build = options, build
+        super().__init__(options, build, measure.cores()[0] is not None)
         self.scale = Scale(options.seconds, options.full, options.quick)
-        self.most = raise_descriptors()
+        self.most = common.raise_descriptors()
         self.figures = pages.Figures(self.chosen())
         self.packages = self.leave_out_missing()
-        self.way = measure.counter() if options.counts else None
         rounds = [self.rounds(setting) for setting in self.figures.settings]
-        self.again = int(REPEATED * sum(self.rounds(setting) * len(setting.kinds) for setting in self.figures.settings))
-        self.run = {"rounds": max(rounds), "fewest": min(rounds), "seconds": options.seconds, "repeated": 0,
-                    "pinned": measure.cores()[0] is not None, "date": time.strftime("%Y-%m-%d"),
-                    "counter": self.way and self.way.name, "versions": versions(pages.PACKAGES),
-                    "load_before": self.load()}
-
-    @staticmethod
-    def load():
-        return " ".join(f"{value:.2f}" for value in os.getloadavg())
+        self.again = int(common.REPEATED * sum(self.rounds(setting) * len(setting.kinds)
+                                               for setting in self.figures.settings))
+        self.run |= {"rounds": max(rounds), "fewest": min(rounds), "seconds": options.seconds,
+                     "versions": versions(pages.PACKAGES)}
 
     def chosen(self):
         known = quick_settings() if self.options.quick else all_settings(self.options.full)
@@ -73,24 +64,13 @@ class Bench:
                 setting.kinds = []
         return sorted(set(missing.values()))
 
-    def attempt(self, what, function, *arguments):
-        try:
-            return function(*arguments)
-        except (*TROUBLES, Failure) as trouble:
-            self.figures.troubles.append(" ".join(f"{what}: {trouble}".split()))
-            return None
-
     # ---- the measurement ----
 
     def rounds(self, setting):
         return self.options.rounds or (1 if self.options.quick else 9 if self.options.full else setting.rounds)
 
     def take(self, setting, kind):
-        run, repeated = measure.calmest(lambda: self.attempt(f"{setting.title}, {kind.name}", setting.take, self.build,
-                                                             kind, self.scale),
-                                        min(self.options.again, self.again))
-        self.again -= repeated
-        self.run["repeated"] += repeated
+        run = self.calmest(f"{setting.title}, {kind.name}", setting.take, self.build, kind, self.scale)
         if run:
             self.figures.rounds[-1][setting.key, kind.key] = run
 
@@ -113,14 +93,13 @@ class Bench:
         counted = [(setting, kind) for setting in self.figures.settings if setting.counted and self.way
                    for kind in setting.kinds]
         steps = sum(len(setting.kinds) * self.rounds(setting) for setting in self.figures.settings) + len(counted)
-        progress = Progress(steps, "bench-served")
+        progress = self.progress(steps)
         for number in range(self.run["rounds"]):
             self.round(number, progress)
         for setting, kind in counted:
             progress.step(f"system calls: {setting.title}, {kind.name}")
             self.count(setting, kind)
-        progress.end()
-        self.run["load_after"] = self.load()
+        self.ended(progress)
 
     # ---- results ----
 
@@ -133,22 +112,15 @@ class Bench:
 
     def check(self):
         """Every server has answered; how fast does not matter here."""
-        for missing in self.figures.missing:
-            print(f"skipped: {missing}")
-        for trouble in self.figures.troubles:
-            print(f"FAILED: {trouble}")
-        passed = sum(map(len, self.figures.rounds))
-        print(f"{passed} passed, {len(self.figures.troubles)} failed, {len(self.figures.missing)} skipped")
+        self.told(sum(map(len, self.figures.rounds)))
 
     def summary(self):
         print_bars(goals_of(self.figures.settings), self.figures.scalars())
-        for trouble in self.figures.troubles:
-            print(f"bench-served: wrong: {trouble}")
+        self.tell_troubles()
 
 
 def parse():
-    parser = argparse.ArgumentParser(description="Measures whole servers under load, natively and under `green run`.")
-    parser.add_argument("--build", default="build", metavar="DIR", help="the build directory (build)")
+    parser = common.arguments("Measures whole servers under load, natively and under `green run`.")
     parser.add_argument("--quick", action="store_true", help="one short round of each shape: does every server work?")
     parser.add_argument("--full", action="store_true", help="nine rounds of a second each, of everything")
     parser.add_argument("--rounds", type=int, metavar="N",
@@ -167,23 +139,8 @@ def parse():
 
 def main():
     options = parse()
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, leave)
-    build = Path(options.build).resolve()
-    if not os.access(build / FOLDER / "small_pthreads", os.X_OK):
-        print(f"served.py: {build}/{FOLDER}/small_pthreads is not there; build first", file=sys.stderr)
-        return 1
-    bench, began = Bench(options, build), time.monotonic()
-    if bench.packages and not options.quick:
-        print(f"bench-served: not measured for want of {' '.join(bench.packages)}; `./bootstrap bench` installs them",
-              flush=True)
-    bench.measure()
-    if options.quick:
-        bench.check()
-    else:
-        bench.summary()
-        print(f"\nbench-served: {bench.write()}, {time.monotonic() - began:.0f} s")
-    return 1 if bench.figures.troubles else 0
+    build = common.begin(options, f"{FOLDER}/small_pthreads")
+    return common.carry_out(Bench(options, build), options.quick)
 
 
 if __name__ == "__main__":
