@@ -50,7 +50,7 @@ static void *tick(void *unused)
 /* N4: others run meanwhile, and the end is told to all who wait, any number of times. */
 START_TEST(n4_a_process_is_waited_for_while_others_run)
 {
-	struct green_process *process = shell("sleep 0.1; exit 3", 0, 0, 0);
+	struct green_process *process = shell("sleep 0.3; exit 3", 0, 0, 0);
 	struct greenlet *ticker = green_spawn(tick, NULL);
 	int status = 0;
 
@@ -424,7 +424,7 @@ START_TEST(n6_waitpid_waits_for_one_or_any)
 {
 	struct greenlet *ticker = green_spawn(tick, NULL), *two[2];
 	int status = 0, sum = 0;
-	pid_t pid = child_that_exits(1, 50);
+	pid_t pid = child_that_exits(1, 300);
 
 	ck_assert_int_eq(green_waitpid(pid, &status, WNOHANG), 0);
 	ck_assert_int_eq(green_waitpid(pid, &status, 0), pid);
@@ -568,7 +568,7 @@ START_TEST(system_is_as_in_the_c_library)
 	ck_assert_int_eq(green_system("exec 2>/dev/null; no-such-program-anywhere"), 127 << 8);
 	ck_assert_int_eq(green_system("kill -9 $$"), 9);
 	ticks = 0;
-	ck_assert_int_eq(green_system("sleep 0.05; kill -INT $PPID; true"), 0);
+	ck_assert_int_eq(green_system("sleep 0.3; kill -INT $PPID; true"), 0);
 	ck_assert_uint_gt(ticks, 2);
 	ck_assert_int_eq(sigchlds, 0);
 	sigaction(SIGINT, NULL, &now);
