@@ -641,6 +641,32 @@ START_TEST(an_overflow_ends_in_sigsegv_and_one_sentence)
 }
 END_TEST
 
+/* Below the first stack of a new size there is nothing. */
+static void *step_over_the_guard(void *unused)
+{
+	char here, *below = green__current->stack->low - 3 * 4096;
+	volatile char *frame = __builtin_alloca((size_t)(&here - below));
+
+	frame[0] = 1;
+	return unused;
+}
+
+static void step_in_child(void)
+{
+	green_set_stack_size(9 * 64 * 1024);
+	first = green_create(step_over_the_guard, NULL);
+	green_set_name(first, "greedy");
+	green_switch(first, NULL);
+}
+
+START_TEST(an_overflow_that_steps_over_the_guard_is_named_too)
+{
+	if (tools_watch())
+		return skipped("the tool handles SIGSEGV itself");
+	assert_overflow_named(step_in_child);
+}
+END_TEST
+
 static void *overflow_in_thread(void *unused)
 {
 	overflow_in_child();
@@ -878,6 +904,7 @@ static void add_stacks_and_threads(TCase *tcase)
 	tcase_add_test(tcase, the_stack_size_is_what_was_set);
 	tcase_add_test(tcase, u23_a_wrong_access_on_a_stack_of_ours_is_found);
 	tcase_add_test(tcase, an_overflow_ends_in_sigsegv_and_one_sentence);
+	tcase_add_test(tcase, an_overflow_that_steps_over_the_guard_is_named_too);
 	tcase_add_test(tcase, an_overflow_on_a_second_thread_is_named_too);
 	tcase_add_test(tcase, a_handler_of_the_program_goes_first);
 	tcase_add_test(tcase, another_fault_is_as_it_always_was);

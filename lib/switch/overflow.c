@@ -8,8 +8,12 @@
 #include "base/action.h"
 #include "switch/greenlet.h"
 #include "switch/overflow.h"
+#include "switch/registers.h"
 
-enum { HANDLER_BYTES = 64 * 1024 };
+enum {
+	HANDLER_BYTES = 64 * 1024,
+	FRAME_BYTES = 1024 * 1024, /* who leaves the stack by more has not just called one function too many */
+};
 
 static void overflow_report(const struct greenlet *greenlet, uintptr_t address)
 {
@@ -23,6 +27,20 @@ static void overflow_report(const struct greenlet *greenlet, uintptr_t address)
 		sys_call(SYS_write, STDERR_FILENO, text, length);
 }
 
+/* True if GREENLET has left its stack by the lower end.  A frame of a page or more may step over the guard. */
+static bool is_overflow(const struct greenlet *greenlet, uintptr_t address, const ucontext_t *context)
+{
+	struct registers registers;
+	uintptr_t low;
+
+	if (green__stack_is_guard(address))
+		return true;
+	if (!greenlet->stack || !registers_of_ucontext(context, &registers))
+		return false;
+	low = (uintptr_t)greenlet->stack->low;
+	return registers.sp < low && address < low && low - registers.sp < FRAME_BYTES && low - address < FRAME_BYTES;
+}
+
 void (*green__overflow_stack)(const ucontext_t *context);
 
 /* Returning repeats the faulting instruction with SIGSEGV at its default: signal, status and core are native. */
@@ -32,7 +50,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
 	struct greenlet *greenlet = green__current;
 	uintptr_t address = (uintptr_t)info->si_addr;
 
-	if (greenlet && info->si_code > 0 && green__stack_is_guard(address)) {
+	if (greenlet && info->si_code > 0 && is_overflow(greenlet, address, context)) {
 		overflow_report(greenlet, address);
 		if (green__overflow_stack)
 			green__overflow_stack(context);
