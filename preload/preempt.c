@@ -47,7 +47,7 @@ static struct range ranges[RANGES_MAX];
 static size_t range_count;
 static int signal_number;
 int preempt_due;
-static uint64_t came_back; /* how many switches there had been when the last one who was stopped went on */
+static uint64_t came_back; /* the hub's turn when the last one who was stopped went on */
 static int asked_for; /* somebody sent the program the signal that ticks */
 
 /*
@@ -276,6 +276,15 @@ static void hand_over(void)
 	sys_call(SYS_tgkill, sys_call(SYS_getpid), sys_call(SYS_gettid), number);
 }
 
+/*
+ * Differs as soon as the hub has let somebody else run.  Explicit switches do not count: a thread that makes them, among
+ * generators for instance, computes as any other.
+ */
+static uint64_t turn(void)
+{
+	return shim.hub->iterations << 8 | shim.hub->budget;
+}
+
 static void stand_aside(void)
 {
 	struct flow *flow = green__current->flow;
@@ -283,7 +292,7 @@ static void stand_aside(void)
 	shim.stats->preemptions++;
 	green__hub_preempted(shim.hub);
 	flow->critical++;
-	came_back = flow->stats->switches;
+	came_back = turn();
 	ticker_aim(timerq_next(&shim.hub->timers));
 	flow->critical--;
 }
@@ -305,12 +314,12 @@ static void give_way(ucontext_t *interrupted)
 }
 
 /* True if nobody else has run since the last tick: other threads give way by themselves, and are not worth a hurry. */
-static bool hogs(const struct flow *flow)
+static bool hogs(void)
 {
-	static uint64_t switches;
-	bool same = flow->stats->switches == switches;
+	static uint64_t last;
+	bool same = turn() == last;
 
-	switches = flow->stats->switches;
+	last = turn();
 	return same;
 }
 
@@ -318,9 +327,9 @@ static bool hogs(const struct flow *flow)
  * True if the current thread computes: it has run for a whole slice, or goes on after it was stopped.  Any other has
  * begun by chance just before the tick.  If it holds an interpreter's lock, to stop it would have all others queue for that.
  */
-static bool computes(const struct flow *flow, bool hog)
+static bool computes(bool hog)
 {
-	return hog || flow->stats->switches == came_back;
+	return hog || turn() == came_back;
 }
 
 static void on_tick(int number, siginfo_t *info, void *context)
@@ -339,10 +348,10 @@ static void on_tick(int number, siginfo_t *info, void *context)
 	flow = green__current->flow;
 	/* A look at timers and descriptors costs less than two switches for nothing. */
 	flow->critical++;
-	hog = hogs(flow);
+	hog = hogs();
 	cancelled = may_be_cancelled_here();
 	wanted = cancelled || green__hub_wanted(shim.hub);
-	gives = wanted && (cancelled || computes(flow, hog)) && harmless(registers) && unlocked((uintptr_t)registers[REG_RSP]);
+	gives = wanted && (cancelled || computes(hog)) && harmless(registers) && unlocked((uintptr_t)registers[REG_RSP]);
 	if (unlikely(asked_for)) {
 		hand_over();
 		signals_refresh_mask(&interrupted->uc_sigmask);

@@ -301,6 +301,45 @@ static void times(void)
 	join(thread);
 }
 
+/* --- explicit switches --- */
+
+static volatile int turns;
+static volatile bool enough;
+
+static void *takes_turns(void *unused)
+{
+	while (!enough) {
+		pause_ms(1);
+		turns++;
+	}
+	return unused;
+}
+
+static void *yields_for_ever(struct green_generator *self, void *unused)
+{
+	while (green_generator_yield(self, NULL, NULL) == 0)
+		;
+	return unused;
+}
+
+/* CK10, MP17: a thread that does nothing but switch to a generator and back computes, and is stopped for others */
+static void generators(void)
+{
+	pthread_t thread = spawn(takes_turns, NULL);
+	struct green_generator *generator = green_generator_create(yields_for_ever, NULL);
+	double until = now() + 5;
+
+	must(generator != NULL, "green_generator_create");
+	while (turns < 3 && now() < until) {
+		for (int i = 0; i < 10000; i++)
+			must(green_generator_next(generator, NULL) == 1, "green_generator_next");
+	}
+	say("the other one had %s", turns < 3 ? "no turns" : "turns");
+	enough = true;
+	join(thread);
+	must(green_generator_destroy(generator) == 0, "green_generator_destroy");
+}
+
 /* --- one runtime --- */
 
 static void *own_hub(void *unused)
@@ -565,6 +604,7 @@ static const struct plain_case cases[] = {
 	{ "locks", locks, THREADS },
 	{ "queues", queues, THREADS },
 	{ "times", times, 1 },
+	{ "generators", generators, 1 },
 	{ "one_hub", one_hub, 2 },
 	{ "handlers", handlers, 1 },
 	{ NULL, NULL, 0 },
