@@ -158,6 +158,32 @@ START_TEST(a_wake_that_was_first_is_not_lost_to_an_interrupt)
 }
 END_TEST
 
+static int handlers_run;
+
+static void no_timer_runs(void)
+{
+	ck_assert_uint_eq(green__current->flow->hub->timers.count, 0);
+	handlers_run++;
+}
+
+/* They may jump away, or fork. */
+START_TEST(while_handlers_run_in_a_wait_its_timer_does_not)
+{
+	int64_t before = clock_now();
+	struct greenlet *task;
+
+	green__hub()->run_handlers = no_timer_runs;
+	task = green_spawn(interrupt_main, green_current());
+	green__waiter_init(&waiter, WAIT_RAISABLE, "test", NULL);
+	ck_assert_int_eq(green__park(&waiter, in_ms(20)), -ETIMEDOUT);
+	ck_assert_int_ge(clock_now() - before, 20 * NS_PER_MS);
+	ck_assert_int_eq(handlers_run, 1);
+	ck_assert_uint_eq(green__hub()->timers.count, 0);
+	green__hub()->run_handlers = NULL;
+	join(task);
+}
+END_TEST
+
 START_TEST(main_that_nobody_can_wake_gets_edeadlk)
 {
 	green__waiter_init(&waiter, WAIT_PLAIN, "test", NULL);
@@ -349,6 +375,7 @@ int main(void)
 	tcase_add_test(tcase, an_interrupt_ends_an_interruptible_wait);
 	tcase_add_test(tcase, an_interrupt_leaves_a_plain_wait_alone_and_ends_the_next_interruptible_one);
 	tcase_add_test(tcase, a_wake_that_was_first_is_not_lost_to_an_interrupt);
+	tcase_add_test(tcase, while_handlers_run_in_a_wait_its_timer_does_not);
 	tcase_add_test(tcase, main_that_nobody_can_wake_gets_edeadlk);
 	tcase_add_test(tcase, another_thread_wakes_a_sleeping_hub);
 	tcase_add_test(tcase, another_thread_may_wake_before_the_park);

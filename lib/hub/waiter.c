@@ -143,25 +143,32 @@ static bool lets_handlers_run(const struct waiter *waiter)
 	return waiter->mode == WAIT_RAISABLE && waiter->greenlet->flow->hub->run_handlers;
 }
 
-/* WAITER stays where it is, so whoever decides it meanwhile has decided it. */
-static GREEN_NOINLINE void run_handlers(struct waiter *waiter)
-{
-	struct flow *flow = waiter->greenlet->flow;
-	unsigned critical = flow->critical;
-
-	waiter->greenlet->interrupted = false;
-	flow->critical = 0;
-	flow->hub->run_handlers();
-	flow->critical = critical;
-	raise_pending(waiter);
-}
-
 static GREEN_NOINLINE void timer_on(struct hub *hub, struct waiter *waiter, int64_t deadline)
 {
 	if (is_over(waiter))
 		return;
 	waiter->timed = true;
 	timer_start(&hub->timers, &waiter->timer, deadline, time_is_over);
+}
+
+/*
+ * WAITER stays where it is, so whoever decides it meanwhile has decided it.  But a handler may jump away, and the
+ * stack be somebody else's when the time is over; or fork, and in the child the hub's timers begin anew.
+ */
+static GREEN_NOINLINE void run_handlers(struct waiter *waiter)
+{
+	struct flow *flow = waiter->greenlet->flow;
+	unsigned critical = flow->critical;
+
+	if (waiter->timed)
+		timer_off(flow->hub, waiter);
+	waiter->greenlet->interrupted = false;
+	flow->critical = 0;
+	flow->hub->run_handlers();
+	flow->critical = critical;
+	raise_pending(waiter);
+	if (waiter->timed)
+		timer_on(flow->hub, waiter, waiter->timer.node.key);
 }
 
 static void suspend(struct hub *hub, struct waiter *waiter)
