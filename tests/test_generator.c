@@ -584,6 +584,33 @@ START_TEST(gn7_a_cleanup_may_delegate)
 }
 END_TEST
 
+static void *delegates_to_both(struct green_generator *self, void *inner)
+{
+	struct green_generator **both = inner;
+	void *result;
+
+	ck_assert_int_eq(green_generator_delegate(self, both[0], NULL), -1);
+	ck_assert_int_eq(green_error(NULL), GREEN_EXIT);
+	green_error_clear();
+	ck_assert_int_eq(green_generator_delegate(self, both[1], &result), 0);
+	return result;
+}
+
+START_TEST(gn7_a_cleanup_may_delegate_after_the_inner_one_was_closed)
+{
+	struct green_generator *both[] = { created(counts, (void *)2), created(counts, (void *)0) };
+	struct green_generator *outer = created(delegates_to_both, both);
+	void *result;
+
+	assert_yields(outer, 1);
+	ck_assert_int_eq(green_generator_close(outer, &result), 0);
+	ck_assert_ptr_eq(result, &token);
+	destroyed(outer);
+	destroyed(both[0]);
+	destroyed(both[1]);
+}
+END_TEST
+
 START_TEST(gn7_who_has_been_delegated_to_answers_nobody_else)
 {
 	struct green_generator *inner = created(counts, (void *)2), *outer = created(delegates, inner);
@@ -1400,6 +1427,7 @@ int main(void)
 	tcase_add_test(tests, gn7_close_reaches_the_inner_one_first);
 	tcase_add_test(tests, gn7_an_inner_one_may_refuse_a_close_or_fail_in_it);
 	tcase_add_test(tests, gn7_a_cleanup_may_delegate);
+	tcase_add_test(tests, gn7_a_cleanup_may_delegate_after_the_inner_one_was_closed);
 	tcase_add_test(tests, gn7_who_has_been_delegated_to_answers_nobody_else);
 	tcase_add_test(tests, gn7_a_deep_chain_costs_one_switch_a_value);
 	tcase_add_test(tests, gn11_yields_come_from_nested_calls);

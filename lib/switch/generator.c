@@ -344,6 +344,7 @@ int green_generator_delegate(struct green_generator *self, struct green_generato
 {
 	struct request request = { .consumer = green__current };
 	int error = refusal(inner);
+	bool closing;
 
 	if (!error && (!self || self->greenlet != green__current))
 		error = EINVAL;
@@ -351,12 +352,13 @@ int green_generator_delegate(struct green_generator *self, struct green_generato
 		return failed(error);
 	if (inner->greenlet)
 		go_on_in(self, inner, &request);
+	/* Told once, by whichever error: what is delegated to afterwards, by a cleanup for instance, is not being closed. */
+	closing = self->closing;
+	self->closing = false;
 	if (request.result < 0)
 		return failed_with(request.code, request.value);
-	if (self->closing) {
-		self->closing = false;
+	if (closing)
 		return failed_with(GREEN_EXIT, NULL);
-	}
 	return told(0, request.value, result);
 }
 
