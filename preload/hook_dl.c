@@ -71,10 +71,16 @@ static bool held_by_other(const pthread_mutex_t *lock, int tid)
 	return lock->__data.__owner && lock->__data.__owner != tid;
 }
 
+/* A program's own calls may have made a hub before the birth; until that nobody knows where a thread's id is, or the locks. */
+static struct hub *hub_to_wait_on(void)
+{
+	return shim.hub ? shim_hub() : NULL;
+}
+
 /* The owner may be on a helper, so the lock is looked at again by the clock. */
 static void wait_for_list(void)
 {
-	struct hub *hub = shim_hub();
+	struct hub *hub = hub_to_wait_on();
 	int tid = *tls_tid((uintptr_t)pthread_self());
 
 	if (!hub)
@@ -86,7 +92,7 @@ static void wait_for_list(void)
 
 static void wait_outside(void)
 {
-	struct hub *hub = shim_hub();
+	struct hub *hub = hub_to_wait_on();
 	int tid = *tls_tid((uintptr_t)pthread_self());
 
 	wait_for_list();

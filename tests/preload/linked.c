@@ -2,6 +2,7 @@
 /* linked.c - a program of libgreen's own calls that also has pthreads and calls that block: one runtime for both */
 #include "plain.h"
 
+#include <dlfcn.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -270,6 +271,7 @@ static void *works(void *argument)
 	return argument;
 }
 
+static struct green_event event = GREEN_EVENT_INIT;
 static int called;
 
 static void calls(void *unused)
@@ -299,6 +301,27 @@ static void times(void)
 	say("called: %d", called);
 	say("offload: %s", green_offload(works, &called) == &called ? "ok" : "wrong");
 	join(thread);
+}
+
+/* --- before the first thread --- */
+
+static void *looks_up(void *argument)
+{
+	must(dlsym(RTLD_DEFAULT, "malloc") != NULL, "dlsym");
+	must(green_sleep(20) == 0, "green_sleep");
+	return argument;
+}
+
+/* MP17: the library's tasks are there before the first thread, and one looks for a symbol */
+static void tasks_first(void)
+{
+	struct greenlet *made = task(looks_up, &event);
+	pthread_t thread;
+
+	must(green_yield() == 0, "green_yield");
+	thread = spawn(meanwhile, &event);
+	say("task: %s", joined(made) == &event ? "ended" : "wrong");
+	say("thread: %s", join(thread) == &event ? "ended" : "wrong");
 }
 
 /* --- explicit switches --- */
@@ -349,7 +372,6 @@ static void *own_hub(void *unused)
 }
 
 static struct green_hub *hub_of_main;
-static struct green_event event = GREEN_EVENT_INIT;
 
 static void *waits_for_event(void *unused)
 {
@@ -604,6 +626,7 @@ static const struct plain_case cases[] = {
 	{ "locks", locks, THREADS },
 	{ "queues", queues, THREADS },
 	{ "times", times, 1 },
+	{ "tasks_first", tasks_first, 1 },
 	{ "generators", generators, 1 },
 	{ "one_hub", one_hub, 2 },
 	{ "handlers", handlers, 1 },
