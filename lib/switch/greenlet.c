@@ -208,7 +208,10 @@ struct greenlet *green__arrived(struct greenlet *self)
 		flow->interrupts = 1;
 	if (after) {
 		after_set(flow, NULL);
+		/* A handler that came here could want a stack, or end on one, while the lists of both are half changed. */
+		flow->critical++;
 		after(flow->previous);
+		flow->critical--;
 	}
 	if (unlikely(flow->watched))
 		tell_of_switch(after ? NULL : flow->previous, self);
@@ -347,14 +350,18 @@ void green__greenlet_ends(struct greenlet *greenlet)
 void green__greenlet_unmake(struct greenlet *greenlet)
 {
 	struct stack *stack = greenlet->stack;
+	struct flow *flow = greenlet->flow;
 
 	if (unlikely(greenlet->record != NULL))
 		free(greenlet->record);
 	sanitizer_destroy(&greenlet->sanitizer, stack->low, (size_t)((char *)greenlet - stack->low));
-	if (unlikely(greenlet->flow->gone))
+	if (unlikely(flow->gone)) {
 		green__stack_release(stack);
-	else
-		green__stack_release_near(&greenlet->flow->stacks, stack);
+		return;
+	}
+	critical_enter(flow);
+	green__stack_release_near(&flow->stacks, stack);
+	critical_leave(flow);
 }
 
 void green__greenlet_release(struct greenlet *greenlet)

@@ -180,12 +180,6 @@ static inline struct flow *green__flow(void)
 	return likely(green__current) ? green__current->flow : green__flow_make();
 }
 
-/* green__flow_stack - a stack for a new greenlet of FLOW, as green__stack_take; to be used by green__greenlet_create */
-static inline struct stack *green__flow_stack(struct flow *flow)
-{
-	return green__stack_take_near(&flow->stacks, flow->stack_size);
-}
-
 /*
  * green__greenlet_create - a greenlet in FLOW that will run FUNCTION on STACK
  *
@@ -317,6 +311,17 @@ static inline void critical_leave(struct flow *flow)
 	__asm__ volatile("" : : : "memory");
 	if (--flow->critical == 0 && unlikely(flow->interrupts) && flow->on_interrupts)
 		flow->on_interrupts(flow);
+}
+
+/* green__flow_stack - a stack for a new greenlet of FLOW, as green__stack_take; to be used by green__greenlet_create */
+static inline struct stack *green__flow_stack(struct flow *flow)
+{
+	struct stack *stack;
+
+	critical_enter(flow);
+	stack = green__stack_take_near(&flow->stacks, flow->stack_size);
+	critical_leave(flow);
+	return stack;
 }
 
 #pragma GCC visibility pop

@@ -51,7 +51,7 @@ struct stack_cache {
 	unsigned count;
 };
 
-/* green__stack_take_near, green__stack_release_near - by way of CACHE, of which only its kernel thread knows */
+/* green__stack_take_near, green__stack_release_near - by way of CACHE, of which only its kernel thread knows; critical */
 struct stack *green__stack_take_near(struct stack_cache *cache, size_t size);
 void green__stack_release_near(struct stack_cache *cache, struct stack *stack);
 
