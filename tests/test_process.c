@@ -652,6 +652,22 @@ static void note_status(struct green_watcher *watcher, int status)
 	status_told = status;
 }
 
+/* The shell has ended, and nobody has seen it; what it has started goes on. */
+static bool a_group_is_reached_without_its_leader(void)
+{
+	int left[2];
+	struct green_process *process = shell_with_children("sleep 60 & echo ready; kill -9 $$", left);
+	bool reached;
+
+	if (waitid(P_PID, (id_t)green_process_pid(process), NULL, WEXITED | WNOWAIT))
+		return false;
+	reached = green_process_kill_group(process, SIGKILL) == 0 && green_wait_fd(left[0], GREEN_READ, 15000) == GREEN_READ;
+	green_close(left[0]);
+	reached = reached && green_process_wait(process, NULL, -1) == 0;
+	green_process_destroy(process);
+	return reached;
+}
+
 static void without_pidfds(void)
 {
 	char *sleeping[] = { "sleep", "1000", NULL }, *failing[] = { "sh", "-c", "sleep 0.1; exit 7", NULL };
@@ -682,6 +698,8 @@ static void without_pidfds(void)
 	if (green_process_kill_group(process, SIGTERM) != -1 || errno != ESRCH)
 		_exit(8);
 	green_process_destroy(process);
+	if (!a_group_is_reached_without_its_leader())
+		_exit(10);
 	pid = fork();
 	if (pid == 0)
 		_exit(9);

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -278,13 +279,25 @@ int green_process_wait(struct green_process *process, int *status, int timeout_m
 	return (int)sys_result(error);
 }
 
-/* WHOM is its number, or minus that for its group; it is no other's as long as nobody has reaped the child. */
-static long kill_unreaped(struct green_process *process, pid_t whom, int signal)
+/* Its number is no other's as long as nobody has reaped it. */
+static long kill_unreaped(struct green_process *process, int signal)
 {
 	long result;
 
 	spinlock_lock(&lock);
-	result = reap_locked(process) ? -ESRCH : sys_call(SYS_kill, whom, signal);
+	result = reap_locked(process) ? -ESRCH : sys_call(SYS_kill, process->pid, signal);
+	spinlock_unlock(&lock);
+	return result;
+}
+
+/* The same of its group, which may have others in it when the child has ended, so that one is left unreaped. */
+static long kill_unreaped_group(struct green_process *process, int signal)
+{
+	long result = -ESRCH;
+
+	spinlock_lock(&lock);
+	if (!process->ended && !sys_failed(sys_look(SYS_waitid, P_PID, process->pid, NULL, WEXITED | WNOHANG | WNOWAIT, NULL)))
+		result = sys_call(SYS_kill, -process->pid, signal);
 	spinlock_unlock(&lock);
 	return result;
 }
@@ -300,7 +313,7 @@ int green_process_kill(struct green_process *process, int signal)
 	result = sys_call(SYS_pidfd_send_signal, process->pidfd, signal, NULL, 0);
 	/* It may be a pipe; see hub/child.c. */
 	if (result == -ENOSYS || result == -EPERM || result == -EBADF)
-		result = kill_unreaped(process, process->pid, signal);
+		result = kill_unreaped(process, signal);
 	return (int)sys_result(result);
 }
 
@@ -315,7 +328,7 @@ int green_process_kill_group(struct green_process *process, int signal)
 	result = sys_call(SYS_pidfd_send_signal, process->pidfd, signal, NULL, PIDFD_SIGNAL_PROCESS_GROUP);
 	/* As above; and a kernel that does not know the flag. */
 	if (result == -ENOSYS || result == -EPERM || result == -EBADF || result == -EINVAL)
-		result = kill_unreaped(process, -process->pid, signal);
+		result = kill_unreaped_group(process, signal);
 	return (int)sys_result(result);
 }
 
