@@ -15,11 +15,20 @@ enum {
 
 #define SPURIOUS_INTERVAL (1 * NS_PER_MS)
 
-/* A foreign thread releases a mutex inside libc, unseen, so from now on parked locks are looked at again. */
-static void note_foreign(void)
+/*
+ * MUTEX is about to be released inside libc, unseen, so from now on parked locks are looked at again.  Who is parked
+ * already has to hear of that, or would wait for an unlock that nobody makes.
+ */
+static void note_unseen(const pthread_mutex_t *mutex)
+{
+	__atomic_store_n(&shim.foreign, true, __ATOMIC_SEQ_CST);
+	parking_wake(mutex, UINT_MAX, PARKING_ALL);
+}
+
+static void note_foreign(const pthread_mutex_t *mutex)
 {
 	if (!green__current && shim.hub)
-		shim.foreign = true;
+		note_unseen(mutex);
 }
 
 static bool cond_shared(const pthread_cond_t *cond)
@@ -31,7 +40,7 @@ static bool cond_shared(const pthread_cond_t *cond)
 static void cond_note_unlock(const pthread_mutex_t *mutex)
 {
 	if (!sync_waits_in_kernel(mutex))
-		shim.foreign = true;
+		note_unseen(mutex);
 }
 
 static bool cancel_wanted(void)
@@ -133,7 +142,7 @@ static int cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t
 WRAPPER int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 {
 	if (!shim_hub()) {
-		note_foreign();
+		note_foreign(mutex);
 		return real(pthread_cond_wait)(cond, mutex);
 	}
 	if (cond_shared(cond) && !robust_shared(mutex)) {
@@ -162,7 +171,7 @@ WRAPPER int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
 	bool monotonic = cond->__data.__wrefs & COND_MONOTONIC_BIT;
 
 	if (!shim_hub()) {
-		note_foreign();
+		note_foreign(mutex);
 		return real(pthread_cond_timedwait)(cond, mutex, abstime);
 	}
 	return cond_clockwait(cond, mutex, monotonic ? CLOCK_MONOTONIC : CLOCK_REALTIME, abstime);
@@ -171,7 +180,7 @@ WRAPPER int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
 WRAPPER int pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *abstime)
 {
 	if (!shim_hub()) {
-		note_foreign();
+		note_foreign(mutex);
 		return real(pthread_cond_clockwait)(cond, mutex, clock, abstime);
 	}
 	return cond_clockwait(cond, mutex, clock, abstime);

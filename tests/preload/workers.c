@@ -243,6 +243,38 @@ static void holding(void)
 	say("the third %s", fate());
 }
 
+/* A worker holds the lock, and gives it up for the first time in the wait for a condition, inside libc. */
+static void *hold_and_wait(void *argument)
+{
+	pthread_mutex_lock(&lock);
+	sem_post(&posted);
+	sleep_past_libc(50);
+	while (turn == 0)
+		pthread_cond_wait(&changed, &lock);
+	pthread_mutex_unlock(&lock);
+	return argument;
+}
+
+static void *want_and_signal(void *argument)
+{
+	pthread_mutex_lock(&lock);
+	turn = 1;
+	pthread_cond_signal(&changed);
+	pthread_mutex_unlock(&lock);
+	return argument;
+}
+
+static void first_wait(void)
+{
+	sem_init(&posted, 0, 0);
+	pthread_t worker = hire(hold_and_wait, NULL);
+	sem_wait(&posted);
+	pthread_t wanting = spawn(want_and_signal, NULL);
+	join(wanting);
+	join(worker);
+	say("turn %d", turn);
+}
+
 static pthread_barrier_t barrier;
 static pthread_rwlock_t shared = PTHREAD_RWLOCK_INITIALIZER;
 
@@ -482,6 +514,7 @@ int main(int argc, char **argv)
 		{ "turns", turns, 1 },
 		{ "counting", counting, 2 },
 		{ "holding", holding, 1 },
+		{ "first_wait", first_wait, 1 },
 		{ "meeting", meeting, 2 },
 		{ "ends", ends, 2 },
 		{ "outlives_main", outlives_main, 2 },
