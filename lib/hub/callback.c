@@ -47,7 +47,7 @@ static void *callbacks_main(void *unused)
 	hub->flow->critical = 1;
 	for (;;) {
 		run_round(hub);
-		green__greenlet_switch(hub->greenlet, NULL);
+		green__greenlet_resume(hub->greenlet);
 	}
 	return NULL;
 }
@@ -105,7 +105,7 @@ void green__callbacks_run(struct hub *hub)
 	if (likely(!green__callbacks_ready(hub)))
 		return;
 	list_splice(&hub->calling, &hub->calls);
-	green__greenlet_switch(hub->caller, NULL);
+	green__greenlet_resume(hub->caller);
 }
 
 /* What is left of a round is none of theirs. */
@@ -117,7 +117,7 @@ void green__callbacks_run_these(struct hub *hub, struct list *callbacks)
 	list_splice(&rest, &hub->calling);
 	list_splice(&hub->calling, callbacks);
 	hub->slice_end = CLOCK_NEVER;
-	green__greenlet_switch(hub->caller, NULL);
+	green__greenlet_resume(hub->caller);
 	list_splice(&hub->calling, &rest);
 }
 

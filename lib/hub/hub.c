@@ -146,7 +146,7 @@ void green__hub_suspend(struct hub *hub)
 	hub->outside_told = false;
 	next = pick_in(hub);
 	if (next != self)
-		green__greenlet_switch(next, NULL);
+		green__greenlet_resume(next);
 	self->scheduled = false;
 	if (unlikely(hub->outside != NULL) && self == &hub->flow->main)
 		green__outside_leave(hub);
@@ -246,7 +246,7 @@ static void run_pass(struct hub *hub)
 	hub->chores = hub->chores && chores_left(hub);
 	while (!list_empty(&hub->pass)) {
 		hub->budget = BUDGET;
-		green__greenlet_switch(pick_in(hub), NULL);
+		green__greenlet_resume(pick_in(hub));
 		if (list_empty(&hub->pass))
 			return;
 		hub->now = clock_now();

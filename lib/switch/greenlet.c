@@ -245,6 +245,13 @@ void *green__greenlet_switch(struct greenlet *to, void *value)
 	return switch_away(green__current, to, value)->value;
 }
 
+void green__greenlet_resume(struct greenlet *to)
+{
+	struct greenlet *from = green__current;
+
+	arrive(swap_away(from->flow, from, to));
+}
+
 void green__greenlet_leave(struct greenlet *to, void (*after)(struct greenlet *))
 {
 	struct greenlet *from = green__current;

@@ -201,6 +201,13 @@ void green__greenlet_expect(const struct greenlet *greenlet);
 void *green__greenlet_switch(struct greenlet *to, void *value);
 
 /*
+ * green__greenlet_resume - the same for one that waits for no value
+ *
+ * It may be about to take one all the same, and wait in a handler that came before it could: so none is put in its place.
+ */
+void green__greenlet_resume(struct greenlet *to);
+
+/*
  * green__greenlet_leave - suspend the current greenlet as green__greenlet_switch does, to go on elsewhere
  *
  * When it is off its stack, AFTER(it) is run; that lets another kernel thread swap
