@@ -35,12 +35,17 @@ static GREEN_NOINLINE void distances_find(void)
 	__atomic_store_n(&green__current_distance, (intptr_t)&green__current - here, __ATOMIC_RELAXED);
 }
 
+static inline void distance_expect(uintptr_t thread_pointer, const intptr_t *distance)
+{
+	__builtin_prefetch((void *)(thread_pointer + (uintptr_t)__atomic_load_n(distance, __ATOMIC_RELAXED)), 1);
+}
+
 /* Where all greenlets have one block it is in the cache anyway. */
 static inline void thread_locals_expect(uintptr_t thread_pointer)
 {
 	__builtin_prefetch((void *)thread_pointer, 1);
-	__builtin_prefetch((void *)(thread_pointer + (uintptr_t)green__current_distance), 1);
-	__builtin_prefetch((void *)(thread_pointer + (uintptr_t)green__errno_distance), 1);
+	distance_expect(thread_pointer, &green__current_distance);
+	distance_expect(thread_pointer, &green__errno_distance);
 }
 #else
 static inline void thread_locals_expect(uintptr_t thread_pointer)
