@@ -113,8 +113,9 @@ START_TEST(time_counts_from_the_beginning_not_from_the_last_look)
 		result = green__park(&waiter, deadline);
 		join(task);
 		green_sleep(7);
+		/* The deadline may come just before the wake, and then it ends the wait. */
+		ck_assert(result == 0 || (result == -ETIMEDOUT && clock_now() >= deadline));
 	} while (clock_now() < deadline);
-	ck_assert_int_eq(result, 0);
 	assert_took(start, 60);
 }
 END_TEST
